@@ -1,0 +1,82 @@
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_BLOCK_BYTES 16384
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size, used;
+    _Alignas(max_align_t) unsigned char data[];
+};
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    const size_t align = _Alignof(max_align_t);
+    if (size > SIZE_MAX / 2) {
+        arena->failed = true;
+        return NULL;
+    }
+    size = (size + align - 1) / align * align;
+    struct arena_block *block = arena->blocks;
+    if (!block || block->size - block->used < size) {
+        size_t space = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
+        block = calloc(1, sizeof *block + space);
+        if (!block) {
+            arena->failed = true;
+            return NULL;
+        }
+        block->size = space;
+        block->next = arena->blocks;
+        arena->blocks = block;
+    }
+    void *memory = block->data + block->used;
+    block->used += size;
+    return memory;
+}
+
+const char *arena_copy(struct arena *arena, const char *text, size_t length)
+{
+    char *copy = arena_alloc(arena, length + 1);
+    if (!copy)
+        return "";
+    memcpy(copy, text, length);
+    return copy;
+}
+
+const char *arena_string(struct arena *arena, const char *text)
+{
+    return text ? arena_copy(arena, text, strlen(text)) : "";
+}
+
+const char *arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    const char *result = "";
+    int length = vsnprintf(NULL, 0, format, arguments);
+    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
+    if (text && vsnprintf(text, (size_t)length + 1, format, again) == length)
+        result = text;
+    else
+        arena->failed = true;
+    va_end(again);
+    va_end(arguments);
+    return result;
+}
+
+void arena_clear(struct arena *arena)
+{
+    while (arena->blocks) {
+        struct arena_block *block = arena->blocks;
+        arena->blocks = block->next;
+        explicit_bzero(block->data, block->used);
+        free(block);
+    }
+    arena->failed = false;
+}

@@ -1,0 +1,44 @@
+/* Every limit of the program that is no setting, with its reason. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* JSON: deeper or larger than any payload on record, far below what costs a stack or seconds. */
+#define JSON_DEPTH_MAX 128
+#define JSON_VALUES_MAX 65536
+
+/* Flashduty's limits of a standard event, in characters; beyond them it cuts without a sign. */
+#define ALERT_TITLE_MAX 512
+#define ALERT_DESCRIPTION_MAX 2048
+#define ALERT_KEY_MAX 255
+#define ALERT_LABELS_MAX 50
+#define ALERT_LABEL_NAME_MAX 128
+#define ALERT_LABEL_VALUE_MAX 2048
+
+/* An integration key in the push URL. */
+#define KEY_LENGTH_MAX 128
+/* A push key made for the gateway guards a page at night: no shorter than this. */
+#define PUSH_KEY_LENGTH_MIN 16
+
+/* One log record, with its newline. */
+#define LOG_LINE_MAX 1024
+
+/* An answer of Flashduty is a few hundred bytes; a proxy's page is read this far. */
+#define ANSWER_BYTES_MAX 65536
+/* A confirmation's answer is a line of JSON. */
+#define GUARDED_GET_BYTES_MAX 16384
+#define GUARDED_GET_TIMEOUT_MS 2500
+
+/* Name resolution, TCP and TLS together; leaves time for a second try inside deadline_ms. */
+#define CONNECT_TIMEOUT_MS 2000
+/* The first try is followed by another after this, doubling. */
+#define RETRY_FIRST_MS 200
+
+/* A peer of the FastCGI socket has this long to send head and body. */
+#define RECEIVE_TIMEOUT_MS 10000
+/* What is in flight at SIGTERM has this long to finish. */
+#define SHUTDOWN_TIMEOUT_MS 5000
+
+/* More than any configuration needs; a larger file is not a configuration. */
+#define CONFIG_FILE_BYTES_MAX 4194304
+
+#endif

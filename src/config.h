@@ -1,0 +1,73 @@
+/*
+ * The configuration: one file (libconfig) and the environment, read into one struct that never
+ * changes afterwards. Every name and rule is in the product's reference, docs/configuration.md.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "alert/alert.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "vendors/smn_trust.h"
+#include "vendors/vendor.h"
+
+struct severity_override {
+    const char *row; /* of the vendor's table, or a word that no table knows */
+    enum severity severity;
+};
+
+struct integration {
+    const char *name;
+    const struct vendor *vendor;
+    const char *push_keys[2];
+    size_t push_key_count;
+    const char *flashduty_key;
+    const char *const *topic_urns;
+    size_t topic_urn_count;
+    const struct severity_override *overrides;
+    size_t override_count;
+    const struct label *labels;
+    size_t label_count;
+};
+
+struct config {
+    const char *path; /* the file read; "" if there is none */
+    const char *flashduty_url;
+    bool pass_through; /* true too when there is no file */
+    const char *ca_file;
+    const char *proxy;
+    long deadline_ms;
+    size_t max_body_bytes;
+    int workers;
+    enum log_level log_level;
+    struct smn_settings smn;
+    const struct integration *integrations;
+    size_t integration_count;
+    struct arena arena; /* holds all of it */
+};
+
+/* Everything that is wrong, a line each, "FILE:LINE: what is wrong; what would be right". */
+struct config_report {
+    struct text errors;
+    struct text warnings; /* probably not meant, but valid */
+};
+
+/* The defaults of every setting, no integration, pass-through. */
+bool config_defaults(struct config *config, struct error *error) __attribute__((nonnull));
+
+/* Reads the file at path (NULL: $FLASHDUTY_GATEWAY_CONFIG, else the user's own, else the system's,
+ * else none) and the environment. False: report->errors says why, config is empty. */
+bool config_load(const char *path, struct config *config, struct config_report *report)
+    __attribute__((nonnull(2, 3)));
+
+/* Wipes and frees; config may be empty. */
+void config_free(struct config *config) __attribute__((nonnull));
+
+void config_report_clear(struct config_report *report) __attribute__((nonnull));
+
+#endif

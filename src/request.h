@@ -1,0 +1,59 @@
+/* One HTTP request, read within limits from whoever hands it over (CGI or FastCGI). */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/error.h"
+
+/* Where a request comes from. */
+struct request_source {
+    /* A CGI variable (RFC 3875, 4.1), or NULL. Borrowed until the request is over. */
+    const char *(*variable)(void *context, const char *name);
+    /* Reads body bytes: their number, 0 at the end, -1 if the body was cut off or too slow. */
+    ssize_t (*read)(void *context, char *buffer, size_t size);
+    void *context;
+};
+
+struct request {
+    const struct request_source *source;
+    int64_t arrived_ms; /* monotonic */
+    char id[REQUEST_ID_SIZE];
+    const char *method;
+    bool is_health; /* a path that ends with /healthz below the endpoint */
+    bool is_drained; /* the body was read to its end */
+    const char *content_type;
+    char *body; /* NUL-terminated; NULL until read */
+    size_t body_length;
+    struct arena arena; /* for everything that lives as long as the request */
+};
+
+/* Fills in all but the body. False only when out of memory or randomness. */
+bool request_init(struct request *request, const struct request_source *source,
+                  int64_t arrived_ms, struct error *error) __attribute__((nonnull));
+
+/* Reads the body to its end, at most limit bytes. ERROR_TOO_LARGE above it; ERROR_INVALID if it is
+ * cut, or not as long as CONTENT_LENGTH says. */
+bool request_read_body(struct request *request, size_t limit, struct error *error)
+    __attribute__((nonnull));
+
+/* A request header by its CGI name ("HTTP_X_INTEGRATION_KEY"), or NULL. */
+const char *request_variable(const struct request *request, const char *name)
+    __attribute__((nonnull));
+
+/* The integration key, from integration_key of the query string and from X-Integration-Key.
+ * ERROR_INVALID if there is none, if it is not of the form of a key, or if two differ. */
+bool request_key(struct request *request, const char **key, struct error *error)
+    __attribute__((nonnull));
+
+/* Whether the content type is plain text or a form, which carry no JSON. */
+bool request_is_text_or_form(const struct request *request) __attribute__((nonnull));
+
+void request_clear(struct request *request) __attribute__((nonnull));
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * The one interface between the gateway and a vendor: bytes in, items or an error out. A vendor
+ * is pure: no input or output, no clock (the time is given), no memory but the arena's. It never
+ * names Flashduty.
+ *
+ * A third vendor is a file beside this one, a row in vendor.c, a file in cgi-bin and fixtures.
+ */
+#ifndef VENDORS_VENDOR_H
+#define VENDORS_VENDOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alert/alert.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/json.h"
+
+struct smn_settings;
+
+/* What a request brings. */
+struct vendor_input {
+    const char *body;
+    size_t length;
+    const char *message_type; /* header X-SMN-Message-Type, or NULL */
+    int64_t now_ms;           /* wall clock */
+    const struct smn_settings *smn;
+    const char *const *topic_urns; /* the topics that the integration takes; none: any */
+    size_t topic_urn_count;
+};
+
+enum item_kind {
+    ITEM_ALERT,
+    ITEM_IGNORED, /* acknowledged without an alert: `reason` says why */
+    ITEM_CONFIRM, /* a subscription to confirm by a GET of confirm_url */
+    ITEM_REFUSED, /* an element of an array that is none: `reason` says why */
+};
+
+struct item {
+    enum item_kind kind;
+    struct alert alert;
+    const char *reason;
+    bool warn; /* `reason` is worth a warning in the log */
+    const char *confirm_url;
+    const char *confirm_host; /* HOST or HOST:PORT of confirm_url, checked against the lists */
+};
+
+/* What a payload holds: one item, or the items of an array. Lives in the arena. */
+struct receipt {
+    struct item *items;
+    size_t count;
+    bool is_array;
+    const char *message_id; /* the vendor's own id of the message, for the log; "" if none */
+};
+
+/* A row of a vendor's severity table: the words that a payload may say, and the row's name. */
+struct level {
+    const char *word; /* compared without case */
+    const char *row;  /* what configuration and labels call it */
+    enum severity severity;
+};
+
+struct vendor {
+    const char *name;     /* "ces": in configuration, commands and logs */
+    const char *title;    /* "Huawei Cloud CES" */
+    const char *endpoint; /* "ces.fcgi" */
+    const char *sender;   /* who posts: for the person who opens the URL in a browser */
+    const struct level *levels; /* ends with a NULL word */
+    bool refuses_text;          /* text/plain and forms are never this vendor's: 415 */
+    bool has_topics;            /* topic_urn in its integrations means something */
+
+    /* Whether the tree looks like this vendor's payload. */
+    bool (*recognises)(const cJSON *root);
+
+    /* Checks that the request is the vendor's (signature, age, topic): true when the vendor has
+     * no such means. `json` is the parsed body. */
+    bool (*authenticate)(const struct vendor_input *input, const struct json *json,
+                         struct arena *arena, struct error *error);
+
+    /* Maps the payload. Called after authenticate; `map` on the command line calls it alone. */
+    bool (*parse)(const struct vendor_input *input, const struct json *json, struct arena *arena,
+                  struct receipt *receipt, struct error *error);
+};
+
+extern const struct vendor vendor_ces, vendor_guance;
+
+/* All of them, NULL-terminated. */
+extern const struct vendor *const vendors[];
+
+const struct vendor *vendor_find(const char *name) __attribute__((nonnull));
+
+/* The vendor whose payload this is, or NULL. */
+const struct vendor *vendor_recognise(const cJSON *root);
+
+/* The row of a vendor's table that a word belongs to, without case; NULL if none. */
+const struct level *vendor_level(const struct vendor *vendor, const char *word)
+    __attribute__((nonnull));
+
+#endif
