@@ -18,6 +18,7 @@ struct request_source {
     /* Reads body bytes: their number, 0 at the end, -1 if the body was cut off or too slow. */
     ssize_t (*read)(void *context, char *buffer, size_t size);
     void *context;
+    bool ends; /* the end of the body is marked; else CONTENT_LENGTH is (RFC 3875, 4.2) */
 };
 
 struct request {
@@ -25,22 +26,20 @@ struct request {
     int64_t arrived_ms; /* monotonic */
     char id[REQUEST_ID_SIZE];
     const char *method;
-    bool is_health; /* a path that ends with /healthz below the endpoint */
+    bool is_health;  /* a path that ends with /healthz below the endpoint */
     bool is_drained; /* the body was read to its end */
     const char *content_type;
     char *body; /* NUL-terminated; NULL until read */
     size_t body_length;
+    struct error error; /* why it could not be received; ERROR_NONE: it was */
     struct arena arena; /* for everything that lives as long as the request */
 };
 
-/* Fills in all but the body. False only when out of memory or randomness. */
-bool request_init(struct request *request, const struct request_source *source,
-                  int64_t arrived_ms, struct error *error) __attribute__((nonnull));
-
-/* Reads the body to its end, at most limit bytes. ERROR_TOO_LARGE above it; ERROR_INVALID if it is
- * cut, or not as long as CONTENT_LENGTH says. */
-bool request_read_body(struct request *request, size_t limit, struct error *error)
-    __attribute__((nonnull));
+/* Fills in all, and reads the body to its end, at most limit bytes. What goes wrong stands in
+ * request->error: ERROR_TOO_LARGE above the limit; ERROR_INVALID for a body that is cut off, or
+ * not as long as CONTENT_LENGTH says. */
+void request_receive(struct request *request, const struct request_source *source,
+                     int64_t arrived_ms, size_t limit) __attribute__((nonnull));
 
 /* A request header by its CGI name ("HTTP_X_INTEGRATION_KEY"), or NULL. */
 const char *request_variable(const struct request *request, const char *name)

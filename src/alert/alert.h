@@ -48,8 +48,8 @@ void alert_set_description(struct alert *alert, struct arena *arena, const char 
 
 /* Adds a label unless value is NULL or empty, the name is taken, or 50 are there. The name is
  * made valid (`[a-zA-Z_][a-zA-Z0-9_]*`, at most 128). Returns whether it was added. */
-bool alert_add_label(struct alert *alert, struct arena *arena, const char *name,
-                     const char *value) __attribute__((nonnull(1, 2, 3)));
+bool alert_add_label(struct alert *alert, struct arena *arena, const char *name, const char *value)
+    __attribute__((nonnull(1, 2, 3)));
 
 /* As alert_add_label, but wins over a label of that name and, when 50 are there, over the last. */
 void alert_force_label(struct alert *alert, struct arena *arena, const char *name,

@@ -19,8 +19,7 @@ struct arena {
 };
 
 /* size bytes, zeroed, aligned for any type. NULL only here, and only after a failure. */
-void *arena_alloc(struct arena *arena, size_t size)
-    __attribute__((nonnull, warn_unused_result));
+void *arena_alloc(struct arena *arena, size_t size) __attribute__((nonnull, warn_unused_result));
 
 /* A NUL-terminated copy of length bytes. */
 const char *arena_copy(struct arena *arena, const char *text, size_t length)

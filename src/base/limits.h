@@ -38,6 +38,9 @@
 /* What is in flight at SIGTERM has this long to finish. */
 #define SHUTDOWN_TIMEOUT_MS 5000
 
+/* A payload or message given to the command line. */
+#define CLI_FILE_BYTES_MAX 16777216
+
 /* More than any configuration needs; a larger file is not a configuration. */
 #define CONFIG_FILE_BYTES_MAX 4194304
 

@@ -17,8 +17,7 @@ struct text {
     bool failed;
 };
 
-void text_append(struct text *text, const char *bytes, size_t length)
-    __attribute__((nonnull(1)));
+void text_append(struct text *text, const char *bytes, size_t length) __attribute__((nonnull(1)));
 void text_puts(struct text *text, const char *string) __attribute__((nonnull));
 void text_putc(struct text *text, char byte) __attribute__((nonnull));
 void text_printf(struct text *text, const char *format, ...)

@@ -29,8 +29,9 @@ struct transport *transport_new(const char *ca_file, const char *proxy, bool thr
 void transport_free(struct transport *transport);
 
 /* Starts a POST of length bytes of JSON to url. url (which may hold a key), body and the extra
- * headers ("Name: value", NULL-terminated, or NULL) are copied; the copies are wiped. The call gives up timeout_ms from now (connecting: CONNECT_TIMEOUT_MS at
- * most). NULL when out of memory. */
+ * headers ("Name: value", NULL-terminated, or NULL) are copied; the copies are wiped. The call
+ * gives up timeout_ms from now (connecting: CONNECT_TIMEOUT_MS at most). NULL when out of memory.
+ */
 struct transport_call *transport_post(struct transport *transport, const char *url,
                                       const char *const *headers, const char *body, size_t length,
                                       int64_t timeout_ms) __attribute__((nonnull(1, 2, 4)));
@@ -41,12 +42,13 @@ void transport_wait(struct transport *transport, struct transport_call *const *c
                     int64_t until_ms) __attribute__((nonnull));
 
 struct transport_answer {
-    bool done;       /* false: still under way */
-    long status;     /* HTTP status; 0: no answer came, `failure` says why */
+    bool done;        /* false: still under way */
+    long status;      /* HTTP status; 0: no answer came, `failure` says why */
     const char *body; /* NUL-terminated, cut at ANSWER_BYTES_MAX; borrowed from the call */
     size_t body_length;
     long retry_after_s; /* the answer's Retry-After in seconds; 0: none */
-    const char *failure; /* plain words without URL or key; borrowed from the call; "" if answered */
+    const char
+        *failure; /* plain words without URL or key; borrowed from the call; "" if answered */
 };
 
 /* What has come of a call so far. */

@@ -54,7 +54,11 @@ enum smn_verdict smn_verify(const struct smn_settings *settings, const char *sig
                             size_t signed_length, const char *signature, const char *file,
                             const struct smn_pin **pin) __attribute__((nonnull(1, 2, 4, 5)));
 
-/* Whether host ("HOST" or "HOST:PORT") may carry a confirmation of a topic in region. */
+/* Whether host ("HOST" or "HOST:PORT") stands in the setting smn.host. */
+bool smn_host_is_configured(const struct smn_settings *settings, const char *host)
+    __attribute__((nonnull));
+
+/* Whether host may carry a confirmation of a topic in region. */
 bool smn_confirm_host(const struct smn_settings *settings, const char *host, const char *region)
     __attribute__((nonnull));
 

@@ -44,6 +44,7 @@ struct item {
     bool warn; /* `reason` is worth a warning in the log */
     const char *confirm_url;
     const char *confirm_host; /* HOST or HOST:PORT of confirm_url, checked against the lists */
+    bool confirm_private;     /* it may have a private address */
 };
 
 /* What a payload holds: one item, or the items of an array. Lives in the arena. */
@@ -62,10 +63,10 @@ struct level {
 };
 
 struct vendor {
-    const char *name;     /* "ces": in configuration, commands and logs */
-    const char *title;    /* "Huawei Cloud CES" */
-    const char *endpoint; /* "ces.fcgi" */
-    const char *sender;   /* who posts: for the person who opens the URL in a browser */
+    const char *name;           /* "ces": in configuration, commands and logs */
+    const char *title;          /* "Huawei Cloud CES" */
+    const char *endpoint;       /* "ces.fcgi" */
+    const char *sender;         /* who posts: for the person who opens the URL in a browser */
     const struct level *levels; /* ends with a NULL word */
     bool refuses_text;          /* text/plain and forms are never this vendor's: 415 */
     bool has_topics;            /* topic_urn in its integrations means something */

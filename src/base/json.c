@@ -1,0 +1,493 @@
+#include "base/json.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+/* Digits that a double keeps whatever they are. */
+#define EXACT_DIGITS 15
+#define EXACT_INTEGER 9007199254740992.0 /* 2^53 */
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+/* ---- the scan ---- */
+
+struct scanner {
+    const char *start, *at, *end;
+    struct text out; /* the repaired copy */
+    struct json *json;
+    struct error *error;
+    size_t member_size;
+    unsigned values;
+    int depth;
+    char containers[JSON_DEPTH_MAX]; /* '{' or '[' */
+};
+
+static bool expected(struct scanner *scanner, const char *what)
+{
+    return error_set(scanner->error, ERROR_INVALID, "not JSON: expected %s at byte %zu", what,
+                     (size_t)(scanner->at - scanner->start));
+}
+
+static int peek(const struct scanner *scanner)
+{
+    return scanner->at < scanner->end ? (unsigned char)*scanner->at : -1;
+}
+
+static void skip_space(struct scanner *scanner)
+{
+    while (scanner->at < scanner->end && memchr(" \t\r\n", *scanner->at, 4))
+        scanner->at++;
+}
+
+static int hex_digit(int c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The value of four hex digits, -1 if they are none. */
+static int hex4(const char *at, const char *end)
+{
+    int value = 0;
+    if (end - at < 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit((unsigned char)at[i]);
+        if (digit < 0)
+            return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+/* The code point of the \u escape at `at` (behind the u), a surrogate pair taken together; -1 for
+ * no escape, -2 for a lone surrogate. used: bytes behind the u. */
+static int unicode_escape(const char *at, const char *end, size_t *used)
+{
+    int high = hex4(at, end);
+    *used = 4;
+    if (high < 0xd800 || high > 0xdfff)
+        return high;
+    int low = end - at >= 10 && at[4] == '\\' && at[5] == 'u' ? hex4(at + 6, end) : -1;
+    if (high > 0xdbff || low < 0xdc00 || low > 0xdfff)
+        return -2;
+    *used = 10;
+    return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+}
+
+static bool scan_escape(struct scanner *scanner)
+{
+    const char *escape = scanner->at;
+    scanner->at++;
+    int c = peek(scanner);
+    if (c < 0 || !memchr("\"\\/bfnrtu", c, 9))
+        return expected(scanner, "one of \"\\/bfnrtu");
+    scanner->at++;
+    if (c != 'u') {
+        text_append(&scanner->out, escape, 2);
+        return true;
+    }
+    size_t used;
+    int code_point = unicode_escape(scanner->at, scanner->end, &used);
+    if (code_point == -1)
+        return expected(scanner, "four hexadecimal digits");
+    if (code_point == -2 || code_point == 0)
+        text_puts(&scanner->out, REPLACEMENT);
+    else
+        text_append(&scanner->out, escape, 2 + used);
+    scanner->at += used;
+    return true;
+}
+
+static bool scan_string(struct scanner *scanner)
+{
+    scanner->at++;
+    text_putc(&scanner->out, '"');
+    for (;;) {
+        const char *run = scanner->at;
+        size_t length = 0;
+        while (scanner->at < scanner->end && *scanner->at != '"' && *scanner->at != '\\' &&
+               (unsigned char)*scanner->at >= 0x20 &&
+               (length = utf8_sequence(scanner->at, (size_t)(scanner->end - scanner->at))) > 0)
+            scanner->at += length;
+        text_append(&scanner->out, run, (size_t)(scanner->at - run));
+        int c = peek(scanner);
+        if (c == '"')
+            break;
+        if (c == '\\') {
+            if (!scan_escape(scanner))
+                return false;
+        } else if (c < 0x20) {
+            return expected(scanner,
+                            c < 0 ? "the end of a string" : "an escape for a control character");
+        } else {
+            text_puts(&scanner->out, REPLACEMENT);
+            scanner->at++;
+        }
+    }
+    scanner->at++;
+    text_putc(&scanner->out, '"');
+    return true;
+}
+
+static size_t digits(struct scanner *scanner)
+{
+    const char *start = scanner->at;
+    while (scanner->at < scanner->end && *scanner->at >= '0' && *scanner->at <= '9')
+        scanner->at++;
+    return (size_t)(scanner->at - start);
+}
+
+/* Whether a double keeps every digit of a number. */
+static bool is_exact(const char *number, size_t length)
+{
+    char copy[64];
+    size_t significant = 0;
+    bool is_integer = !memchr(number, '.', length), has_begun = false;
+    if (length >= sizeof copy)
+        return false;
+    memcpy(copy, number, length);
+    copy[length] = '\0';
+    for (const char *c = copy; *c && *c != 'e' && *c != 'E'; c++) {
+        has_begun = has_begun || (*c >= '1' && *c <= '9');
+        significant += has_begun && *c != '.';
+    }
+    double value = strtod(copy, NULL);
+    if (!isfinite(value) || (has_begun && fabs(value) < DBL_MIN))
+        return false;
+    if (is_integer && !strpbrk(copy, "eE"))
+        return fabs(value) <= EXACT_INTEGER && (significant <= 16);
+    return significant <= EXACT_DIGITS;
+}
+
+static bool scan_number(struct scanner *scanner)
+{
+    const char *start = scanner->at;
+    if (peek(scanner) == '-')
+        scanner->at++;
+    if (peek(scanner) == '0')
+        scanner->at++;
+    else if (digits(scanner) == 0)
+        return expected(scanner, "a digit");
+    if (peek(scanner) == '.') {
+        scanner->at++;
+        if (digits(scanner) == 0)
+            return expected(scanner, "a digit");
+    }
+    if (peek(scanner) == 'e' || peek(scanner) == 'E') {
+        scanner->at++;
+        if (peek(scanner) == '+' || peek(scanner) == '-')
+            scanner->at++;
+        if (digits(scanner) == 0)
+            return expected(scanner, "a digit");
+    }
+    size_t length = (size_t)(scanner->at - start);
+    bool as_text = !is_exact(start, length);
+    if (as_text)
+        text_putc(&scanner->out, '"');
+    text_append(&scanner->out, start, length);
+    if (as_text)
+        text_putc(&scanner->out, '"');
+    return true;
+}
+
+/* The words of JSON, and Python's for what JSON has no number for. */
+static const struct {
+    const char *word, *written;
+} words[] = {
+    {"true", "true"}, {"false", "false"},   {"null", "null"},
+    {"NaN", "null"},  {"Infinity", "null"}, {"-Infinity", "null"},
+};
+
+static bool scan_word(struct scanner *scanner)
+{
+    size_t left = (size_t)(scanner->end - scanner->at);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t length = strlen(words[i].word);
+        if (left >= length && !memcmp(scanner->at, words[i].word, length)) {
+            text_puts(&scanner->out, words[i].written);
+            scanner->at += length;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A value that is no container. */
+static bool scan_scalar(struct scanner *scanner)
+{
+    int c = peek(scanner);
+    if (c == '"')
+        return scan_string(scanner);
+    if (scan_word(scanner))
+        return true;
+    if (c == '-' || (c >= '0' && c <= '9'))
+        return scan_number(scanner);
+    return expected(scanner, "a value");
+}
+
+/* Notes a member of the top-level object: name is its string in the repaired copy. */
+static bool note_member(struct scanner *scanner, size_t name)
+{
+    struct json *json = scanner->json;
+    if (json->member_count == scanner->member_size) {
+        size_t size = scanner->member_size ? scanner->member_size * 2 : 64;
+        struct json_member *members = arena_alloc(&json->arena, size * sizeof *members);
+        if (!members)
+            return error_out_of_memory(scanner->error);
+        if (json->member_count)
+            memcpy(members, json->members, json->member_count * sizeof *members);
+        json->members = members;
+        scanner->member_size = size;
+    }
+    struct json_member *member = &json->members[json->member_count++];
+    member->value = scanner->at;
+    cJSON *decoded =
+        cJSON_ParseWithLength(text_string(&scanner->out) + name, scanner->out.length - name - 1);
+    member->name = arena_string(&json->arena, cJSON_GetStringValue(decoded));
+    cJSON_Delete(decoded);
+    return json->arena.failed || !decoded ? error_out_of_memory(scanner->error) : true;
+}
+
+/* A member's name and its colon. */
+static bool scan_name(struct scanner *scanner)
+{
+    size_t name = scanner->out.length;
+    if (peek(scanner) != '"')
+        return expected(scanner, "a member's name");
+    if (!scan_string(scanner))
+        return false;
+    skip_space(scanner);
+    if (peek(scanner) != ':')
+        return expected(scanner, "':'");
+    scanner->at++;
+    text_putc(&scanner->out, ':');
+    skip_space(scanner);
+    return scanner->depth > 1 || scanner->out.failed || note_member(scanner, name);
+}
+
+static bool open_container(struct scanner *scanner, char kind)
+{
+    if (scanner->depth == JSON_DEPTH_MAX)
+        return error_set(scanner->error, ERROR_INVALID, "JSON nested deeper than %d",
+                         JSON_DEPTH_MAX);
+    scanner->containers[scanner->depth++] = kind;
+    scanner->at++;
+    text_putc(&scanner->out, kind);
+    skip_space(scanner);
+    return true;
+}
+
+static char closing(char kind)
+{
+    return kind == '{' ? '}' : ']';
+}
+
+/* After a value: closes what ends here, up to a comma or the end of all. */
+static bool close_containers(struct scanner *scanner)
+{
+    for (;;) {
+        if (scanner->depth == 1 && scanner->json->member_count && scanner->containers[0] == '{') {
+            struct json_member *last = &scanner->json->members[scanner->json->member_count - 1];
+            last->length = (size_t)(scanner->at - last->value);
+        }
+        if (scanner->depth == 0)
+            return true;
+        char kind = scanner->containers[scanner->depth - 1];
+        skip_space(scanner);
+        if (peek(scanner) == ',') {
+            scanner->at++;
+            text_putc(&scanner->out, ',');
+            skip_space(scanner);
+            return kind == '[' || scan_name(scanner);
+        }
+        if (peek(scanner) != closing(kind))
+            return expected(scanner, kind == '{' ? "',' or '}'" : "',' or ']'");
+        scanner->at++;
+        text_putc(&scanner->out, closing(kind));
+        scanner->depth--;
+    }
+}
+
+/* One value and whatever it closes. */
+static bool scan_value(struct scanner *scanner)
+{
+    int c = peek(scanner);
+    if (++scanner->values > JSON_VALUES_MAX)
+        return error_set(scanner->error, ERROR_INVALID, "JSON with more than %d values",
+                         JSON_VALUES_MAX);
+    if (c != '{' && c != '[')
+        return scan_scalar(scanner) && close_containers(scanner);
+    if (!open_container(scanner, (char)c))
+        return false;
+    if (peek(scanner) == closing((char)c)) {
+        scanner->at++;
+        text_putc(&scanner->out, closing((char)c));
+        scanner->depth--;
+        return close_containers(scanner);
+    }
+    return c == '[' || scan_name(scanner);
+}
+
+static bool scan(struct scanner *scanner)
+{
+    if (scanner->end - scanner->at >= 3 && !memcmp(scanner->at, BYTE_ORDER_MARK, 3))
+        scanner->at += 3;
+    skip_space(scanner);
+    if (scanner->at == scanner->end)
+        return error_set(scanner->error, ERROR_INVALID, "the body is empty: expected JSON");
+    do {
+        if (!scan_value(scanner))
+            return false;
+    } while (scanner->depth > 0);
+    skip_space(scanner);
+    return scanner->at == scanner->end || expected(scanner, "the end");
+}
+
+bool json_parse(const char *bytes, size_t length, struct json *json, struct error *error)
+{
+    *json = (struct json){0};
+    struct scanner scanner = {.json = json, .error = error};
+    scanner.start = scanner.at = length ? bytes : "";
+    scanner.end = scanner.start + length;
+    bool is_json = scan(&scanner);
+    if (is_json && !scanner.out.failed && !json->arena.failed)
+        json->root = cJSON_ParseWithLengthOpts(text_string(&scanner.out), scanner.out.length + 1,
+                                               NULL, true);
+    text_clear(&scanner.out);
+    if (json->root)
+        return true;
+    json_clear(json);
+    return is_json ? error_out_of_memory(error) : false;
+}
+
+void json_clear(struct json *json)
+{
+    cJSON_Delete(json->root);
+    arena_clear(&json->arena);
+    *json = (struct json){0};
+}
+
+/* ---- the top-level members ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *json_duplicate(const struct json *json)
+{
+    const char *twice = NULL;
+    const char **names = calloc(json->member_count + 1, sizeof *names);
+    if (!names)
+        return json->member_count ? json->members[0].name : NULL;
+    for (size_t i = 0; i < json->member_count; i++)
+        names[i] = json->members[i].name;
+    qsort(names, json->member_count, sizeof *names, compare_names);
+    for (size_t i = 1; i < json->member_count && !twice; i++) {
+        if (!strcmp(names[i - 1], names[i]))
+            twice = names[i];
+    }
+    free(names);
+    return twice;
+}
+
+/* Appends what the string between the quotes at `at` and `end` stands for. */
+static void decode(struct text *value, const char *at, const char *end)
+{
+    static const char escapes[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
+    for (at++, end--; at < end; at++) {
+        if (*at != '\\') {
+            text_putc(value, *at);
+            continue;
+        }
+        at++;
+        if (*at == 'u') {
+            size_t used;
+            int code_point = unicode_escape(at + 1, end, &used);
+            if (code_point < 0)
+                text_puts(value, REPLACEMENT);
+            else
+                text_code_point(value, (unsigned)code_point);
+            at += used;
+            continue;
+        }
+        for (const char *pair = escapes; *pair; pair += 2) {
+            if (*pair == *at)
+                text_putc(value, pair[1]);
+        }
+    }
+}
+
+bool json_exact(const struct json *json, const char *name, struct text *value)
+{
+    for (size_t i = 0; i < json->member_count; i++) {
+        const struct json_member *member = &json->members[i];
+        if (strcmp(member->name, name))
+            continue;
+        if (*member->value != '"')
+            return false;
+        decode(value, member->value, member->value + member->length);
+        return true;
+    }
+    return false;
+}
+
+/* ---- readers ---- */
+
+const cJSON *json_get(const cJSON *object, const char *name)
+{
+    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
+}
+
+const cJSON *json_get_ignoring_case(const cJSON *object, const char *name)
+{
+    return cJSON_IsObject(object) ? cJSON_GetObjectItem(object, name) : NULL;
+}
+
+const char *json_string(const cJSON *object, const char *name)
+{
+    return cJSON_GetStringValue(json_get(object, name));
+}
+
+static const char *number_text(struct arena *arena, double value)
+{
+    char text[40];
+    bool is_integer = value == floor(value) && fabs(value) <= EXACT_INTEGER;
+    snprintf(text, sizeof text, is_integer ? "%.0f" : "%.15g", value);
+    if (strtod(text, NULL) != value)
+        snprintf(text, sizeof text, "%.17g", value);
+    return arena_string(arena, text);
+}
+
+const char *json_scalar(struct arena *arena, const cJSON *item)
+{
+    if (cJSON_IsString(item))
+        return item->valuestring;
+    if (cJSON_IsNumber(item))
+        return number_text(arena, item->valuedouble);
+    if (cJSON_IsBool(item))
+        return cJSON_IsTrue(item) ? "true" : "false";
+    return NULL;
+}
+
+const char *json_compact(struct arena *arena, const cJSON *item)
+{
+    if (!item)
+        return "";
+    char *printed = cJSON_PrintUnformatted(item);
+    if (!printed)
+        arena->failed = true;
+    const char *copy = arena_string(arena, printed);
+    cJSON_free(printed);
+    return copy;
+}

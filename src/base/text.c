@@ -1,0 +1,241 @@
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_BYTES_MIN 256
+
+static bool reserve(struct text *text, size_t more)
+{
+    if (text->failed || more >= SIZE_MAX / 2 - text->length) {
+        text->failed = true;
+        return false;
+    }
+    size_t needed = text->length + more + 1;
+    if (needed <= text->size)
+        return true;
+    size_t size = text->size ? text->size * 2 : TEXT_BYTES_MIN;
+    if (size < needed)
+        size = needed;
+    char *data = malloc(size);
+    if (!data) {
+        text->failed = true;
+        return false;
+    }
+    /* Not realloc: what it leaves behind could hold a key. */
+    if (text->data) {
+        memcpy(data, text->data, text->length + 1);
+        explicit_bzero(text->data, text->size);
+        free(text->data);
+    }
+    text->data = data;
+    text->size = size;
+    return true;
+}
+
+void text_append(struct text *text, const char *bytes, size_t length)
+{
+    if (!reserve(text, length))
+        return;
+    if (length)
+        memcpy(text->data + text->length, bytes, length);
+    text->length += length;
+    text->data[text->length] = '\0';
+}
+
+void text_puts(struct text *text, const char *string)
+{
+    text_append(text, string, strlen(string));
+}
+
+void text_putc(struct text *text, char byte)
+{
+    text_append(text, &byte, 1);
+}
+
+void text_printf(struct text *text, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    if (length < 0)
+        text->failed = true;
+    else if (reserve(text, (size_t)length)) {
+        vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
+        text->length += (size_t)length;
+    }
+    va_end(again);
+    va_end(arguments);
+}
+
+size_t utf8_sequence(const char *bytes, size_t length)
+{
+    const unsigned char *b = (const unsigned char *)bytes;
+    if (length == 0)
+        return 0;
+    if (b[0] < 0x80)
+        return 1;
+    size_t size = b[0] >= 0xf0 ? 4 : b[0] >= 0xe0 ? 3 : 2;
+    if (b[0] < 0xc2 || b[0] > 0xf4 || length < size)
+        return 0;
+    /* What the second byte may be after these leaders: no overlong form, no surrogate, no end. */
+    unsigned char low = b[0] == 0xe0 ? 0xa0 : b[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = b[0] == 0xed ? 0x9f : b[0] == 0xf4 ? 0x8f : 0xbf;
+    if (b[1] < low || b[1] > high)
+        return 0;
+    for (size_t i = 2; i < size; i++) {
+        if ((b[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return size;
+}
+
+void text_code_point(struct text *text, unsigned code_point)
+{
+    char bytes[4];
+    size_t length;
+    if (code_point < 0x80) {
+        bytes[0] = (char)code_point;
+        length = 1;
+    } else if (code_point < 0x800) {
+        bytes[0] = (char)(0xc0 | code_point >> 6);
+        length = 2;
+    } else if (code_point < 0x10000) {
+        bytes[0] = (char)(0xe0 | code_point >> 12);
+        length = 3;
+    } else {
+        bytes[0] = (char)(0xf0 | code_point >> 18);
+        length = 4;
+    }
+    for (size_t i = 1; i < length; i++)
+        bytes[i] = (char)(0x80 | (code_point >> 6 * (length - 1 - i) & 0x3f));
+    text_append(text, bytes, length);
+}
+
+/* One byte of a JSON string that cannot stand there as it is (RFC 8259, 7). */
+static void put_escape(struct text *text, unsigned char byte)
+{
+    static const char shorts[][2] = {{'"', '"'},  {'\\', '\\'}, {'\n', 'n'}, {'\t', 't'},
+                                     {'\r', 'r'}, {'\b', 'b'},  {'\f', 'f'}};
+    for (size_t i = 0; i < sizeof shorts / sizeof *shorts; i++) {
+        if ((unsigned char)shorts[i][0] == byte) {
+            text_putc(text, '\\');
+            text_putc(text, shorts[i][1]);
+            return;
+        }
+    }
+    text_printf(text, "\\u%04x", byte);
+}
+
+void text_json(struct text *text, const char *string)
+{
+    if (!string) {
+        text_puts(text, "null");
+        return;
+    }
+    size_t left = strlen(string);
+    text_putc(text, '"');
+    while (left > 0) {
+        unsigned char byte = (unsigned char)*string;
+        size_t length = utf8_sequence(string, left);
+        if (length == 0)
+            text_puts(text, "\xef\xbf\xbd");
+        else if (byte < 0x20 || byte == '"' || byte == '\\')
+            put_escape(text, byte);
+        else
+            text_append(text, string, length);
+        string += length ? length : 1;
+        left -= length ? length : 1;
+    }
+    text_putc(text, '"');
+}
+
+const char *text_string(const struct text *text)
+{
+    return text->data && !text->failed ? text->data : "";
+}
+
+const char *text_into(struct text *text, struct arena *arena)
+{
+    if (text->failed)
+        arena->failed = true;
+    const char *copy = arena_copy(arena, text_string(text), text->failed ? 0 : text->length);
+    text_clear(text);
+    return copy;
+}
+
+void text_clear(struct text *text)
+{
+    if (text->data) {
+        explicit_bzero(text->data, text->size);
+        free(text->data);
+    }
+    *text = (struct text){0};
+}
+
+size_t utf8_length(const char *string)
+{
+    size_t count = 0;
+    for (; *string; string++)
+        count += ((unsigned char)*string & 0xc0) != 0x80;
+    return count;
+}
+
+const char *utf8_cut(struct arena *arena, const char *string, size_t limit)
+{
+    if (utf8_length(string) <= limit)
+        return string;
+    if (limit == 0)
+        return "";
+    const char *end = string;
+    for (size_t count = 0; count < limit; end++)
+        count += ((unsigned char)end[1] & 0xc0) != 0x80;
+    /* end is behind `limit` characters; one goes for the ellipsis. */
+    do
+        end--;
+    while (((unsigned char)*end & 0xc0) == 0x80);
+    return arena_printf(arena, "%.*s…", (int)(end - string), string);
+}
+
+static char ascii_lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+bool text_equal_ignoring_case(const char *a, const char *b)
+{
+    while (*a && ascii_lower(*a) == ascii_lower(*b)) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+#define IDEOGRAPHIC_SPACE "\xe3\x80\x80"
+
+const char *text_trim(struct arena *arena, const char *string)
+{
+    static const char spaces[] = " \t\r\n\v\f";
+    size_t wide = strlen(IDEOGRAPHIC_SPACE), length;
+    for (;;) {
+        if (*string && strchr(spaces, *string))
+            string++;
+        else if (!strncmp(string, IDEOGRAPHIC_SPACE, wide))
+            string += wide;
+        else
+            break;
+    }
+    for (length = strlen(string);;) {
+        if (length && strchr(spaces, string[length - 1]))
+            length--;
+        else if (length >= wide && !memcmp(string + length - wide, IDEOGRAPHIC_SPACE, wide))
+            length -= wide;
+        else
+            break;
+    }
+    return string[length] ? arena_copy(arena, string, length) : string;
+}

@@ -1,0 +1,55 @@
+/* The command line, flashduty-gateway: a table of commands, a file each. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+enum cli_exit {
+    CLI_DONE = 0,
+    CLI_NO = 1, /* the answer is no */
+    CLI_USAGE = 2,
+    CLI_NOT_FOUND = 4,
+    CLI_NETWORK = 5,
+};
+
+/* An option with a value, of one command. */
+struct cli_option {
+    const char *name; /* without its dashes; NULL ends the table */
+    const char **value;
+};
+
+/* What was given to a command. */
+struct cli_call {
+    bool json; /* -o json */
+    int count; /* words after the options were taken out */
+    const char *words[4];
+};
+
+struct command {
+    const char *name;
+    const char *arguments;
+    const char *summary;
+    const char *help; /* more, for --help */
+    int min_words, max_words;
+    enum cli_exit (*run)(const struct cli_call *call);
+    const struct cli_option *options;
+};
+
+extern const struct command command_check, command_map, command_verify, command_send,
+    command_new_integration;
+
+/* Says on stderr what is wrong with the call; returns CLI_USAGE. */
+enum cli_exit cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says on stderr why not; returns code. */
+enum cli_exit cli_fail(enum cli_exit code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Appends the file's content; NULL or "-" is standard input. ERROR_NOT_FOUND if there is none. */
+bool cli_read(const char *path, struct text *content, struct error *error)
+    __attribute__((nonnull(2, 3)));
+
+#endif

@@ -1,0 +1,303 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "config_file.h"
+#include "config_reader.h"
+#include "config_scan.h"
+#include "config_sections.h"
+
+#define ENVIRONMENT "FLASHDUTY_GATEWAY_"
+#define ENVIRONMENT_CONFIG ENVIRONMENT "CONFIG"
+#define ENVIRONMENT_PASS_THROUGH ENVIRONMENT "PASS_THROUGH"
+
+/* Every row of the environment is shorter, and a longer name is none of ours. */
+#define ENVIRONMENT_NAME_MAX 64
+
+_Static_assert(sizeof(enum log_level) == sizeof(int), "a choice is stored as an int");
+_Static_assert(sizeof(size_t) == sizeof(long), "a size is stored as a long");
+
+static void take_ca_file(struct reader *reader, void *section, const struct texts *texts)
+{
+    struct config *config = section;
+    const char *name = texts->items[0];
+    const char *path = *name ? reader_path(reader, name, texts->places[0]) : "";
+    if (path && *path && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+        reader_complain(reader, texts->places[0],
+                        "%s cannot be read: %s; name a file of CA certificates in PEM, or a hashed "
+                        "folder of them",
+                        path, strerror(errno));
+    config->ca_file = path;
+}
+
+/* Those without open() are the environment's too, in capitals. */
+static const struct setting settings[] = {
+    {.name = "flashduty_url",
+     .kind = SETTING_TEXT,
+     SETTING_MEMBER(struct config, flashduty_url),
+     .check = config_check_url},
+    {.name = "pass_through", .kind = SETTING_BOOLEAN, SETTING_MEMBER(struct config, pass_through)},
+    {.name = "ca_file", .kind = SETTING_TEXT, .take = take_ca_file},
+    {.name = "proxy",
+     .kind = SETTING_TEXT,
+     SETTING_MEMBER(struct config, proxy),
+     .check = config_check_proxy},
+    {.name = "store", .kind = SETTING_TEXT, .check = config_check_store},
+    {.name = "deadline_ms",
+     .kind = SETTING_NUMBER,
+     SETTING_MEMBER(struct config, deadline_ms),
+     .minimum = 500,
+     .maximum = 30000},
+    {.name = "max_body_bytes",
+     .kind = SETTING_NUMBER,
+     SETTING_MEMBER(struct config, max_body_bytes),
+     .minimum = 1024,
+     .maximum = 16777216},
+    {.name = "workers",
+     .kind = SETTING_NUMBER,
+     SETTING_MEMBER(struct config, workers),
+     .minimum = 1,
+     .maximum = 1024},
+    {.name = "log_level",
+     .kind = SETTING_CHOICE,
+     SETTING_MEMBER(struct config, log_level),
+     .choices = log_level_names,
+     .maximum = LOG_LEVEL_COUNT},
+    {.name = "smn", .kind = SETTING_GROUP, .open = config_open_smn},
+    {.name = "integrations", .kind = SETTING_LIST, .open = config_open_integrations},
+    {0}};
+
+bool config_defaults(struct config *config, struct error *error)
+{
+    *config = (struct config){
+        .path = "",
+        .flashduty_url = "https://api.flashcat.cloud/event/push/alert/standard",
+        .pass_through = true,
+        .ca_file = "",
+        .proxy = "",
+        .deadline_ms = 3500,
+        .max_body_bytes = 524288,
+        .workers = 64,
+        .log_level = LOG_INFO,
+        .smn = {.verify = SMN_VERIFY_PINNED, .max_age_hours = 24},
+    };
+    if (smn_pins_compiled_in(&config->smn, &config->arena, error) &&
+        (!config->arena.failed || error_out_of_memory(error)))
+        return true;
+    config_free(config);
+    return false;
+}
+
+void config_free(struct config *config)
+{
+    smn_pins_clear(&config->smn);
+    arena_clear(&config->arena);
+    *config = (struct config){0};
+}
+
+void config_report_clear(struct config_report *report)
+{
+    text_clear(&report->errors);
+    text_clear(&report->warnings);
+}
+
+/* The name of a setting's variable. */
+static void environment_name(const char *setting, char name[static ENVIRONMENT_NAME_MAX])
+{
+    size_t length = strlen(ENVIRONMENT);
+    memcpy(name, ENVIRONMENT, length);
+    for (; *setting && length < ENVIRONMENT_NAME_MAX - 1; setting++)
+        name[length++] =
+            *setting >= 'a' && *setting <= 'z' ? (char)(*setting - 'a' + 'A') : *setting;
+    name[length] = '\0';
+}
+
+static struct place environment_place(struct reader *reader, const char *name)
+{
+    return (struct place){.name = arena_printf(&reader->scratch, "environment %s", name)};
+}
+
+static void read_environment(struct reader *reader)
+{
+    char name[ENVIRONMENT_NAME_MAX];
+    for (const struct setting *setting = settings; setting->name; setting++) {
+        environment_name(setting->name, name);
+        const char *word = setting->open ? NULL : getenv(name);
+        if (word)
+            reader_word(reader, setting, reader->config, word, environment_place(reader, name));
+    }
+}
+
+static bool is_environment_name(const char *name)
+{
+    char known[ENVIRONMENT_NAME_MAX];
+    for (const struct setting *setting = settings; setting->name; setting++) {
+        environment_name(setting->name, known);
+        if (!setting->open && !strcmp(known, name))
+            return true;
+    }
+    return !strcmp(name, ENVIRONMENT_CONFIG);
+}
+
+static void warn_about_environment(struct reader *reader)
+{
+    for (char **entry = environ; entry && *entry; entry++) {
+        if (strncmp(*entry, ENVIRONMENT, strlen(ENVIRONMENT)))
+            continue;
+        const char *name = arena_copy(&reader->scratch, *entry, strcspn(*entry, "="));
+        if (!is_environment_name(name))
+            reader_warn(reader, environment_place(reader, name), "is unknown: no such setting");
+    }
+}
+
+static void complain_syntax(struct reader *reader, const config_t *tree)
+{
+    static const char *const texts[][2] = {
+        {"duplicate setting name", "this setting stands here for the second time; keep one"},
+        {"mismatched element type in array",
+         "the values of an array are of different types; write each in double quotes"},
+    };
+    struct place place = {"syntax", (unsigned)config_error_line(tree)};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (!strcmp(config_error_text(tree), texts[i][0])) {
+            reader_complain(reader, place, "%s", texts[i][1]);
+            return;
+        }
+    }
+    reader_complain(reader, place,
+                    "something is wrong here or just above; NAME = VALUE is expected, and every "
+                    "quote and bracket closed");
+}
+
+static struct place pass_through_place(struct reader *reader, const config_setting_t *root)
+{
+    const config_setting_t *node = config_setting_get_member(root, "pass_through");
+    if (getenv(ENVIRONMENT_PASS_THROUGH))
+        return environment_place(reader, ENVIRONMENT_PASS_THROUGH);
+    return node ? reader_place(reader, node, "", "pass_through") : (struct place){0};
+}
+
+/* The key in a push URL has one meaning: a Flashduty key, or a push key of the integrations. */
+static void check_meaning(struct reader *reader, const config_setting_t *root, bool is_public)
+{
+    const config_setting_t *list = config_setting_get_member(root, "integrations");
+    bool has_integrations = list && config_setting_length(list) > 0;
+    struct place place = pass_through_place(reader, root), file = {0};
+    if (config_setting_length(root) == 0)
+        reader_complain(reader, file,
+                        "is empty; write integrations, or pass_through = true to forward with the "
+                        "keys in the push URLs");
+    else if (!has_integrations && !reader->config->pass_through)
+        reader_complain(reader, place,
+                        "there is no integration; write integrations, or pass_through = true to "
+                        "forward with the keys in the push URLs");
+    if (has_integrations && reader->config->pass_through)
+        reader_complain(reader, place,
+                        "pass_through = true and integrations give the key in a push URL two "
+                        "meanings; keep one of them");
+    if (has_integrations && is_public)
+        reader_complain(reader, file, "holds keys that others may read; set permissions 600");
+}
+
+static void read_tree(struct reader *reader, const char *text, bool is_public)
+{
+    config_t tree;
+    config_init(&tree);
+    if (!config_read_string(&tree, text)) {
+        complain_syntax(reader, &tree);
+    } else {
+        const config_setting_t *root = config_root_setting(&tree);
+        reader_section(reader, root, settings, reader->config, "", (struct place){0});
+        read_environment(reader);
+        check_meaning(reader, root, is_public);
+    }
+    config_destroy(&tree);
+}
+
+static void read_file(struct reader *reader, const struct config_file *file)
+{
+    struct text scanned = {0};
+    struct place place = {.name = "syntax"};
+    const char *problem;
+    reader->config->pass_through = false;
+    reader->folder = config_file_folder(&reader->scratch, reader->config->path);
+    if (config_scan(text_string(&file->bytes), &scanned, &place.line, &problem))
+        read_tree(reader, text_string(&scanned), file->is_public);
+    else
+        reader_complain(reader, place, "%s", problem);
+    if (scanned.failed)
+        reader->scratch.failed = true;
+    text_clear(&scanned);
+}
+
+static void read_without_file(struct reader *reader)
+{
+    read_environment(reader);
+    if (!reader->config->pass_through)
+        reader_complain(reader, environment_place(reader, ENVIRONMENT_PASS_THROUGH),
+                        "nothing would be served: there is no configuration file with "
+                        "integrations; write one, or leave this variable out");
+}
+
+/* False after a complaint. A file that is there but cannot be read is never passed over. */
+static bool find_file(struct reader *reader, const char *path, struct config_file *file)
+{
+    const char *places[CONFIG_PLACES] = {path ? path : getenv(ENVIRONMENT_CONFIG)};
+    bool is_named = places[0] && (path || *places[0]);
+    size_t count = 1;
+    struct error error = {0};
+    if (!is_named && !config_file_places(&reader->scratch, places, &count, &error)) {
+        reader_complain(reader, (struct place){.name = "configuration"}, "%s", error.text);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct error problem = {0};
+        reader->config->path = arena_string(&reader->config->arena, places[i]);
+        if (config_file_load(places[i], FILE_OWN, CONFIG_FILE_BYTES_MAX, file, &problem))
+            return true;
+        if (is_named || problem.code != ERROR_NOT_FOUND) {
+            reader_complain(reader, (struct place){0}, "%s", problem.text);
+            return false;
+        }
+    }
+    reader->config->path = "";
+    return true;
+}
+
+static bool is_right(const struct reader *reader)
+{
+    const struct text *errors = &reader->report->errors;
+    return errors->length == 0 && !errors->failed;
+}
+
+bool config_load(const char *path, struct config *config, struct config_report *report)
+{
+    struct reader reader = {.config = config, .report = report};
+    struct config_file file = {0};
+    struct error error = {0};
+    config_report_clear(report);
+    if (!config_defaults(config, &error)) {
+        text_printf(&report->errors, "configuration: %s\n", error.text);
+        return false;
+    }
+    if (find_file(&reader, path, &file)) {
+        warn_about_environment(&reader);
+        if (*config->path)
+            read_file(&reader, &file);
+        else
+            read_without_file(&reader);
+    }
+    if (config->arena.failed || reader.scratch.failed)
+        reader_complain(&reader, (struct place){.name = "configuration"}, "out of memory");
+    text_clear(&file.bytes);
+    arena_clear(&reader.scratch);
+    if (is_right(&reader))
+        return true;
+    config_free(config);
+    return false;
+}

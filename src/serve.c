@@ -1,0 +1,503 @@
+#include "serve.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+/* Connections that have sent nothing yet: each costs a descriptor and no thread. */
+#define SILENT_MAX 256
+/* ... and is dropped after this, or when a newer one needs the place. */
+#define SILENT_TIMEOUT_MS 10000
+/* Threads that read a request while `workers` others answer theirs. */
+#define READERS_MAX 64
+#define THREAD_STACK_BYTES (1024 * 1024)
+
+/* Silence within a head: what a web server sends in one piece. Within a body: a client's pause. */
+#define HEAD_SILENCE_S 1
+#define BODY_SILENCE_S 5
+#define SEND_SILENCE_S 5
+
+struct connection {
+    int descriptor; /* -1: none */
+    int64_t arrived_ms;
+};
+
+struct pool;
+
+struct reader {
+    struct pool *pool;
+    pthread_t thread;
+    /* While a request is read, for the watch over slow peers; guarded by the pool's lock. The
+     * descriptor is a copy: libfcgi closes its own when it likes, and the number is used again. */
+    struct connection watched;
+};
+
+struct pool {
+    const struct server *server;
+    pthread_mutex_t lock;
+    pthread_cond_t arrived;  /* a connection for a thread, or the end */
+    pthread_cond_t released; /* a worker's place, or a thread that has nothing more to do */
+    struct connection queue[SILENT_MAX];
+    size_t queue_start, queue_length;
+    struct reader *readers;
+    size_t reader_count, reader_max, idle_count;
+    int workers_busy;
+    bool is_stopping;
+    int wake; /* eventfd: the accepting loop looks at the queue again */
+
+    struct connection silent[SILENT_MAX]; /* the accepting loop's own */
+    size_t silent_count;
+};
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop(int signal)
+{
+    stop_signal = signal;
+}
+
+static const int stop_signals[] = {SIGTERM, SIGUSR1, SIGINT};
+
+static void set_handler(int signal, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, NULL);
+}
+
+/* A web server may have closed them; whatever is opened next must not become descriptor 2. */
+static void open_standard_descriptors(void)
+{
+    int descriptor;
+    do
+        descriptor = open("/dev/null", O_RDWR);
+    while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+    if (descriptor > STDERR_FILENO)
+        close(descriptor);
+}
+
+bool serve_is_cgi(void)
+{
+    sigset_t blocked;
+    open_standard_descriptors();
+    /* Before FCGX_Init, which leaves handlers alone that are set, and reads this variable: how
+     * long it waits for the peer to close a connection that was not read to its end. */
+    for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++)
+        set_handler(stop_signals[i], on_stop);
+    setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "500", 0);
+    bool is_cgi = FCGX_IsCGI();
+    set_handler(SIGPIPE, SIG_IGN);
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++) {
+        sigaddset(&blocked, stop_signals[i]);
+        if (is_cgi)
+            set_handler(stop_signals[i], SIG_DFL);
+    }
+    /* Blocked from here on, in every thread; the accepting loop lets them in while it waits. */
+    if (!is_cgi)
+        pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    return is_cgi;
+}
+
+/* ---- plain CGI ---- */
+
+static const char *environment_variable(void *context, const char *name)
+{
+    (void)context;
+    return getenv(name);
+}
+
+static ssize_t read_standard_input(void *context, char *buffer, size_t size)
+{
+    const int64_t *deadline_ms = context;
+    for (;;) {
+        int64_t left_ms = *deadline_ms - clock_monotonic_ms();
+        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+        int ready = poll(&input, 1, left_ms > 0 ? (int)left_ms : 0);
+        if (ready == 0)
+            return -1;
+        ssize_t count = ready < 0 ? -1 : read(STDIN_FILENO, buffer, size);
+        if (count >= 0 || (errno != EINTR && errno != EAGAIN))
+            return count;
+    }
+}
+
+static bool write_all(int descriptor, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = write(descriptor, bytes, length);
+        if (count < 0 && errno != EINTR)
+            return false;
+        if (count > 0) {
+            bytes += count;
+            length -= (size_t)count;
+        }
+    }
+    return true;
+}
+
+static int serve_cgi(const struct server *server)
+{
+    struct request request;
+    struct response response = {0};
+    struct text out = {0};
+    int64_t now_ms = clock_monotonic_ms(), deadline_ms = now_ms + RECEIVE_TIMEOUT_MS;
+    const struct request_source source = {environment_variable, read_standard_input, &deadline_ms,
+                                          false};
+    request_receive(&request, &source, now_ms, server->max_body_bytes);
+    server->handle(server->context, &request, &response);
+    response_write(&response, &out);
+    bool written = !out.failed && write_all(STDOUT_FILENO, text_string(&out), out.length);
+    text_clear(&out);
+    text_clear(&response.body);
+    request_clear(&request);
+    return written ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- one FastCGI connection ---- */
+
+static const char *parameter(void *context, const char *name)
+{
+    const FCGX_Request *request = context;
+    return FCGX_GetParam(name, request->envp);
+}
+
+static ssize_t read_stream(void *context, char *buffer, size_t size)
+{
+    const FCGX_Request *request = context;
+    int count = FCGX_GetStr(buffer, size < INT_MAX ? (int)size : INT_MAX, request->in);
+    return count == 0 && FCGX_GetError(request->in) ? -1 : count;
+}
+
+static void set_silence(int descriptor, int option, int seconds)
+{
+    struct timeval timeout = {.tv_sec = seconds};
+    setsockopt(descriptor, SOL_SOCKET, option, &timeout, sizeof timeout);
+}
+
+/* A place among the workers; false if there was none in time. */
+static bool take_worker(struct pool *pool, int64_t deadline_ms)
+{
+    struct timespec until = {.tv_sec = deadline_ms / 1000,
+                             .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
+    bool is_late = false;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->workers_busy >= pool->server->workers && !is_late)
+        is_late = pthread_cond_timedwait(&pool->released, &pool->lock, &until) == ETIMEDOUT;
+    bool is_free = pool->workers_busy < pool->server->workers;
+    pool->workers_busy += is_free;
+    pthread_mutex_unlock(&pool->lock);
+    return is_free;
+}
+
+static void release_worker(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->workers_busy--;
+    pthread_cond_broadcast(&pool->released);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void start_watching(struct reader *reader, struct connection connection)
+{
+    connection.descriptor = fcntl(connection.descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    pthread_mutex_lock(&reader->pool->lock);
+    reader->watched = connection;
+    pthread_mutex_unlock(&reader->pool->lock);
+}
+
+static void stop_watching(struct reader *reader)
+{
+    pthread_mutex_lock(&reader->pool->lock);
+    int descriptor = reader->watched.descriptor;
+    reader->watched.descriptor = -1;
+    pthread_mutex_unlock(&reader->pool->lock);
+    if (descriptor >= 0)
+        close(descriptor);
+}
+
+static void answer(struct reader *reader, FCGX_Request *fastcgi, int64_t arrived_ms, bool *drained)
+{
+    struct pool *pool = reader->pool;
+    const struct server *server = pool->server;
+    const struct request_source source = {parameter, read_stream, fastcgi, true};
+    struct request request;
+    struct response response = {0};
+    struct text out = {0};
+    request_receive(&request, &source, arrived_ms, server->max_body_bytes);
+    stop_watching(reader);
+    bool has_place = take_worker(pool, arrived_ms + server->patience_ms);
+    if (!has_place)
+        error_set(&request.error, ERROR_UNAVAILABLE, "all workers = %d are busy", server->workers);
+    server->handle(server->context, &request, &response);
+    if (has_place)
+        release_worker(pool);
+    response_write(&response, &out);
+    if (!out.failed && out.length <= INT_MAX)
+        FCGX_PutStr(text_string(&out), (int)out.length, fastcgi->out);
+    *drained = request.is_drained;
+    text_clear(&out);
+    text_clear(&response.body);
+    request_clear(&request);
+}
+
+/* Reads, answers and closes. The connection is never kept: libfcgi would wait on it for the next
+ * request with a thread, and would read what is left of a body as records. */
+static void serve_connection(struct reader *reader, struct connection connection)
+{
+    FCGX_Request fastcgi;
+    bool drained = false;
+    start_watching(reader, connection);
+    set_silence(connection.descriptor, SO_RCVTIMEO, HEAD_SILENCE_S);
+    set_silence(connection.descriptor, SO_SNDTIMEO, SEND_SILENCE_S);
+    /* No listening socket: after a head that is none libfcgi would accept from it by itself. */
+    FCGX_InitRequest(&fastcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
+    fastcgi.ipcFd = connection.descriptor;
+    fastcgi.keepConnection = 1;
+    if (FCGX_Accept_r(&fastcgi) < 0) {
+        stop_watching(reader);
+        return;
+    }
+    set_silence(connection.descriptor, SO_RCVTIMEO, BODY_SILENCE_S);
+    /* A connection cut within the parameters passes for an accepted request. */
+    if (FCGX_GetError(fastcgi.in) || !FCGX_GetParam("REQUEST_METHOD", fastcgi.envp))
+        stop_watching(reader);
+    else
+        answer(reader, &fastcgi, connection.arrived_ms, &drained);
+    fastcgi.keepConnection = 1;
+    FCGX_Finish_r(&fastcgi);
+    if (drained)
+        FCGX_Detach(&fastcgi);
+    FCGX_Free(&fastcgi, 1);
+}
+
+/* ---- threads ---- */
+
+static void *read_connections(void *context)
+{
+    struct reader *reader = context;
+    struct pool *pool = reader->pool;
+    const uint64_t one = 1;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        pool->idle_count++;
+        while (pool->queue_length == 0 && !pool->is_stopping)
+            pthread_cond_wait(&pool->arrived, &pool->lock);
+        if (pool->queue_length == 0)
+            break;
+        pool->idle_count--;
+        struct connection connection = pool->queue[pool->queue_start];
+        pool->queue_start = (pool->queue_start + 1) % SILENT_MAX;
+        pool->queue_length--;
+        pthread_mutex_unlock(&pool->lock);
+        if (write(pool->wake, &one, sizeof one) < 0 && errno != EAGAIN)
+            log_event(LOG_WARNING, "the accepting loop cannot be woken", NULL);
+        serve_connection(reader, connection);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_cond_broadcast(&pool->released);
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* One more thread if none is free for what waits. Called with the lock held. */
+static void add_reader(struct pool *pool)
+{
+    if (pool->queue_length <= pool->idle_count || pool->reader_count == pool->reader_max)
+        return;
+    struct reader *reader = &pool->readers[pool->reader_count];
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes))
+        return;
+    pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+    *reader = (struct reader){.pool = pool, .watched = {.descriptor = -1}};
+    int failure = pthread_create(&reader->thread, &attributes, read_connections, reader);
+    pthread_attr_destroy(&attributes);
+    if (!failure)
+        pool->reader_count++;
+    else if (pool->reader_count == 0)
+        log_event(LOG_ERROR, "no thread can be started", "reason", strerror(failure), NULL);
+}
+
+static bool enqueue(struct pool *pool, struct connection connection)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool has_place = pool->queue_length < SILENT_MAX;
+    if (has_place) {
+        pool->queue[(pool->queue_start + pool->queue_length++) % SILENT_MAX] = connection;
+        add_reader(pool);
+        pthread_cond_signal(&pool->arrived);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return has_place;
+}
+
+/* ---- the accepting loop ---- */
+
+static void drop_silent(struct pool *pool, size_t index)
+{
+    pool->silent_count--;
+    memmove(&pool->silent[index], &pool->silent[index + 1],
+            (pool->silent_count - index) * sizeof pool->silent[index]);
+}
+
+static void accept_connection(struct pool *pool)
+{
+    int descriptor = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
+    if (descriptor < 0) {
+        bool is_harmless = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
+        if (is_harmless)
+            return;
+        log_event(LOG_ERROR, "accept failed", "reason", strerror(errno), NULL);
+        /* Out of descriptors, most likely: those in use will come back. */
+        poll(NULL, 0, 100);
+        return;
+    }
+    if (pool->silent_count == SILENT_MAX) {
+        close(pool->silent[0].descriptor);
+        drop_silent(pool, 0);
+    }
+    pool->silent[pool->silent_count++] = (struct connection){descriptor, clock_monotonic_ms()};
+}
+
+/* Cuts off who takes too long to send its request: reads end as if it had gone. */
+static void watch_readers(struct pool *pool, int64_t now_ms)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < pool->reader_count; i++) {
+        const struct connection *watched = &pool->readers[i].watched;
+        if (watched->descriptor >= 0 && now_ms - watched->arrived_ms > RECEIVE_TIMEOUT_MS)
+            shutdown(watched->descriptor, SHUT_RD);
+    }
+    add_reader(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Hands over who has begun to speak (events: one an entry of silent), drops who never did. */
+static void sort_silent(struct pool *pool, const struct pollfd *events, int64_t now_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < pool->silent_count; i++) {
+        struct connection connection = pool->silent[i];
+        if (events[i].revents) {
+            int64_t connected_ms = connection.arrived_ms;
+            connection.arrived_ms = now_ms;
+            if (enqueue(pool, connection))
+                continue;
+            connection.arrived_ms = connected_ms;
+        } else if (now_ms - connection.arrived_ms > SILENT_TIMEOUT_MS) {
+            close(connection.descriptor);
+            continue;
+        }
+        pool->silent[kept++] = connection;
+    }
+    pool->silent_count = kept;
+}
+
+static bool is_queue_full(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool is_full = pool->queue_length == SILENT_MAX;
+    pthread_mutex_unlock(&pool->lock);
+    return is_full;
+}
+
+static void accept_until_stopped(struct pool *pool)
+{
+    struct pollfd events[2 + SILENT_MAX];
+    const struct timespec tick = {.tv_sec = 1};
+    sigset_t open_to_signals;
+    sigemptyset(&open_to_signals);
+    while (!stop_signal) {
+        events[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+        events[1] = (struct pollfd){.fd = pool->wake, .events = POLLIN};
+        bool is_full = is_queue_full(pool);
+        for (size_t i = 0; i < pool->silent_count; i++)
+            events[2 + i] =
+                (struct pollfd){.fd = is_full ? -1 : pool->silent[i].descriptor, .events = POLLIN};
+        if (ppoll(events, 2 + pool->silent_count, &tick, &open_to_signals) < 0)
+            continue;
+        uint64_t ignored;
+        if (events[1].revents && read(pool->wake, &ignored, sizeof ignored) < 0 && errno != EAGAIN)
+            log_event(LOG_WARNING, "the wake-up cannot be read", NULL);
+        int64_t now_ms = clock_monotonic_ms();
+        sort_silent(pool, events + 2, now_ms);
+        watch_readers(pool, now_ms);
+        if (events[0].revents)
+            accept_connection(pool);
+    }
+}
+
+/* Lets what is in flight finish. False if it took too long. */
+static bool finish(struct pool *pool)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + SHUTDOWN_TIMEOUT_MS;
+    struct timespec until = {.tv_sec = deadline_ms / 1000,
+                             .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
+    for (size_t i = 0; i < pool->silent_count; i++)
+        close(pool->silent[i].descriptor);
+    pthread_mutex_lock(&pool->lock);
+    pool->is_stopping = true;
+    pthread_cond_broadcast(&pool->arrived);
+    bool is_late = false;
+    while ((pool->idle_count < pool->reader_count || pool->queue_length > 0) && !is_late)
+        is_late = pthread_cond_timedwait(&pool->released, &pool->lock, &until) == ETIMEDOUT;
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < pool->reader_count && !is_late; i++)
+        pthread_join(pool->readers[i].thread, NULL);
+    return !is_late;
+}
+
+static bool pool_init(struct pool *pool, const struct server *server)
+{
+    pthread_condattr_t monotonic;
+    pool->server = server;
+    pool->reader_max = (size_t)server->workers + READERS_MAX;
+    pool->readers = calloc(pool->reader_max, sizeof *pool->readers);
+    pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return pool->readers && pool->wake >= 0 && !pthread_condattr_init(&monotonic) &&
+           !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
+           !pthread_mutex_init(&pool->lock, NULL) && !pthread_cond_init(&pool->arrived, NULL) &&
+           !pthread_cond_init(&pool->released, &monotonic) &&
+           fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) == 0;
+}
+
+static int serve_fastcgi(const struct server *server)
+{
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (!pool || !pool_init(pool, server)) {
+        log_event(LOG_ERROR, "cannot start", "reason", strerror(errno), NULL);
+        return EXIT_FAILURE;
+    }
+    accept_until_stopped(pool);
+    if (!finish(pool)) {
+        log_event(LOG_WARNING, "stopped before every request was answered", NULL);
+        _exit(EXIT_SUCCESS);
+    }
+    pthread_cond_destroy(&pool->released);
+    pthread_cond_destroy(&pool->arrived);
+    pthread_mutex_destroy(&pool->lock);
+    close(pool->wake);
+    free(pool->readers);
+    free(pool);
+    return EXIT_SUCCESS;
+}
+
+int serve(const struct server *server)
+{
+    return FCGX_IsCGI() ? serve_cgi(server) : serve_fastcgi(server);
+}

@@ -1,0 +1,197 @@
+#include "vendors/smn_trust.h"
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RSA_BITS_MIN 2048
+#define SIGNATURE_BYTES_MAX 1024
+
+/* The certificate that Huawei publishes for pinning, CN=Huawei-Cloud-SMN-Meter, until 2030-09-07
+ * (https://support.huaweicloud.com/usermanual-smn/smn_ug_a9000.html). Proved on messages of
+ * cn-north-4, which name it so; sa-brazil-1 signs with another. */
+static const char huawei_cloud_pem[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIDWTCCAkGgAwIBAgIIdv23u/vU1zcwDQYJKoZIhvcNAQELBQAwODELMAkGA1UE\n"
+    "BhMCQ04xDzANBgNVBAoTBkh1YXdlaTEYMBYGA1UEAxMPSHVhd2VpIENsb3VkIENB\n"
+    "MB4XDTIwMDkwOTA2NDAwNFoXDTMwMDkwNzA2NDAwNFowPzELMAkGA1UEBhMCQ04x\n"
+    "DzANBgNVBAoTBkh1YXdlaTEfMB0GA1UEAxMWSHVhd2VpLUNsb3VkLVNNTi1NZXRl\n"
+    "cjCCASIwDQYJKoZIhvcNAQEBBQADggEPADCCAQoCggEBAOunOsnncSp53UP4xetr\n"
+    "A4tHiRj6kldrmyx5gYB/zbGblfwHDvh7Pw9633iq0y1ZwfE0yVu7mNAwdAAo1u7X\n"
+    "lvO+ZLJkBsOjg2BU/BD7VfsVV7YJ51u467G0D7U8Qz8gIqsTbU1iT3koyNuUPmKe\n"
+    "9J0bhKdR8wy6xuROWh/5Ec0y2n28FqIDXP91udkYgrXhasmejLwx4saRFaVl6nPE\n"
+    "MOOWyrFDtU5bKWj8wZUwhRAuIeUVxu4TRxLu+zyuXk1Y4mG1RCDpIf5XsgDeitMr\n"
+    "TsrdjuxEsgRTDCVl6WVEojzBv/AccLoBrbHFa+Pppp8/RDvDhuQrxizp+K4zSunQ\n"
+    "iukCAwEAAaNgMF4wHwYDVR0jBBgwFoAU9JLn3OgwPepGkfxQ4xg4L8UVUSswDAYD\n"
+    "VR0TBAUwAwEBADAOBgNVHQ8BAf8EBAMCA6gwHQYDVR0lBBYwFAYIKwYBBQUHAwEG\n"
+    "CCsGAQUFBwMCMA0GCSqGSIb3DQEBCwUAA4IBAQALQt+Fy2yOs/Z7PL0xq2g8lWx0\n"
+    "7zNaUcYYdFcZeiwfuLSTOeFJiPFKyAsN7Bl7wIjFT8ZsHDhBJE5bkYnjdYxO1jnq\n"
+    "xCeNDErlP0nD7j+p5YZMtMWv/vPod3EBQ4z5ThNvAljeSx9iQKL0HL7lxOJ4ssId\n"
+    "zsFlSZCdkRbNQb4Vb8r72J0Yu8hiSUTvvIMERTBzYtTFUTTmJz4oX5HvBj4KEycF\n"
+    "RWjrNp6g82RRcSEPQl8XeoqOAiCSr1ddsTLQDqWgKWA68Tc64LPMxG3BC2cl0GrK\n"
+    "Ilqom+ZuaR05jslMr7jSCQwUcLIk0Loxv2YYrE9Yqju/v2s8LKXwiLVsxxTU\n"
+    "-----END CERTIFICATE-----\n";
+
+static const struct {
+    const char *file, *pem;
+} compiled_in[] = {
+    {"SMN_cn-north-4_b98100ca131b4116ab8ee7ccedbaae99.pem", huawei_cloud_pem},
+};
+
+/* Regions with an SMN endpoint, from Huawei's own SDK and the captures on record. */
+static const char *const regions[] = {
+    "ae-ad-1",          "af-south-1",  "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
+    "ap-southeast-4",   "cn-east-2",   "cn-east-3",      "cn-east-4",      "cn-east-5",
+    "cn-north-1",       "cn-north-2",  "cn-north-4",     "cn-north-9",     "cn-north-11",
+    "cn-north-12",      "cn-south-1",  "cn-south-2",     "cn-south-4",     "cn-southwest-2",
+    "cn-southwest-3",   "eu-west-0",   "eu-west-101",    "la-north-2",     "la-south-2",
+    "my-kualalumpur-1", "na-mexico-1", "ru-moscow-1",    "sa-brazil-1",    "tr-west-1",
+};
+
+#define CONSOLE "console.huaweicloud.com"
+
+static EVP_PKEY *public_key(const char *pem, const char *file, struct error *error)
+{
+    EVP_PKEY *key = NULL;
+    X509 *second = NULL;
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    if (!certificate) {
+        error_set(error, ERROR_INVALID, "%s holds no certificate in PEM form", file);
+        goto out;
+    }
+    second = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    if (second) {
+        error_set(error, ERROR_INVALID, "%s holds more than one certificate", file);
+        goto out;
+    }
+    key = X509_get_pubkey(certificate);
+    if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA ||
+        EVP_PKEY_get_bits(key) < RSA_BITS_MIN) {
+        error_set(error, ERROR_INVALID, "%s: SMN signs with RSA keys of at least %d bits", file,
+                  RSA_BITS_MIN);
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+out:
+    X509_free(second);
+    X509_free(certificate);
+    BIO_free(bio);
+    return key;
+}
+
+bool smn_pin_add(struct smn_settings *settings, struct arena *arena, const char *pem,
+                 const char *file, struct error *error)
+{
+    struct smn_pin *pins = arena_alloc(arena, (settings->pin_count + 1) * sizeof *pins);
+    const char *name = arena_string(arena, file);
+    if (!pins || arena->failed)
+        return error_out_of_memory(error);
+    EVP_PKEY *key = public_key(pem, file, error);
+    if (!key)
+        return false;
+    if (settings->pin_count > 0)
+        memcpy(pins, settings->pins, settings->pin_count * sizeof *pins);
+    pins[settings->pin_count] = (struct smn_pin){key, name};
+    settings->pins = pins;
+    settings->pin_count++;
+    return true;
+}
+
+bool smn_pins_compiled_in(struct smn_settings *settings, struct arena *arena, struct error *error)
+{
+    for (size_t i = 0; i < sizeof compiled_in / sizeof *compiled_in; i++) {
+        if (!smn_pin_add(settings, arena, compiled_in[i].pem, compiled_in[i].file, error))
+            return false;
+    }
+    return true;
+}
+
+void smn_pins_clear(struct smn_settings *settings)
+{
+    for (size_t i = 0; i < settings->pin_count; i++)
+        EVP_PKEY_free(settings->pins[i].key);
+    settings->pins = NULL;
+    settings->pin_count = 0;
+}
+
+/* Strict base64 (RFC 4648, 4): EVP_DecodeBlock alone skips white space at the start and takes any
+ * amount of padding. 0: none of it. */
+static size_t decode_base64(const char *text, unsigned char out[static SIGNATURE_BYTES_MAX])
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length = strlen(text);
+    size_t digits = strspn(text, alphabet);
+    size_t padding = length - digits;
+    if (length % 4 || padding > 2 || strspn(text + digits, "=") != padding ||
+        length / 4 * 3 > SIGNATURE_BYTES_MAX)
+        return 0;
+    int bytes = EVP_DecodeBlock(out, (const unsigned char *)text, (int)length);
+    return bytes < 0 || (size_t)bytes < padding ? 0 : (size_t)bytes - padding;
+}
+
+/* 1: genuine, 0: not by this key, -1: no memory. */
+static int check(EVP_PKEY *key, const char *bytes, size_t length, const unsigned char *signature,
+                 size_t signature_length)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *key_context = NULL;
+    int result = -1;
+    if (context && EVP_DigestVerifyInit(context, &key_context, EVP_sha256(), NULL, key) == 1 &&
+        EVP_PKEY_CTX_set_rsa_padding(key_context, RSA_PKCS1_PADDING) == 1)
+        result = EVP_DigestVerify(context, signature, signature_length,
+                                  (const unsigned char *)bytes, length) == 1;
+    EVP_MD_CTX_free(context);
+    return result;
+}
+
+enum smn_verdict smn_verify(const struct smn_settings *settings, const char *signed_bytes,
+                            size_t signed_length, const char *signature, const char *file,
+                            const struct smn_pin **pin)
+{
+    unsigned char decoded[SIGNATURE_BYTES_MAX];
+    size_t length = decode_base64(signature, decoded);
+    bool is_held = false, failed = false;
+    for (size_t i = 0; i < settings->pin_count; i++) {
+        const struct smn_pin *candidate = &settings->pins[i];
+        is_held = is_held || !strcmp(candidate->file, file);
+        int result =
+            length > 0 ? check(candidate->key, signed_bytes, signed_length, decoded, length) : 0;
+        if (result == 1) {
+            if (pin)
+                *pin = candidate;
+            return SMN_GENUINE;
+        }
+        failed = failed || result < 0;
+    }
+    if (failed)
+        return SMN_FAILED;
+    return is_held || length == 0 ? SMN_FORGED : SMN_NOT_HELD;
+}
+
+bool smn_host_is_configured(const struct smn_settings *settings, const char *host)
+{
+    for (size_t i = 0; i < settings->host_count; i++) {
+        if (!strcmp(host, settings->hosts[i]))
+            return true;
+    }
+    return false;
+}
+
+bool smn_confirm_host(const struct smn_settings *settings, const char *host, const char *region)
+{
+    if (smn_host_is_configured(settings, host) || !strcmp(host, CONSOLE))
+        return true;
+    size_t length = strlen(region);
+    if (strncmp(host, region, length) || strcmp(host + length, "-" CONSOLE))
+        return false;
+    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
+        if (!strcmp(region, regions[i]))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,1 @@
+"""Tests of the gateway. `make test` runs them all; tests/run.py runs some."""
