@@ -1,7 +1,8 @@
 # flashduty-gateway. `make help` lists the targets.
 #
-# CC, CFLAGS, LDFLAGS, PKG_CONFIG are yours to set. VARIANT=asan|tsan builds the same program under
-# a sanitizer into build/asan or build/tsan; the tests build them by themselves.
+# CC, CFLAGS, LDFLAGS, PKG_CONFIG are yours to set; V=1 shows the commands; NO_DEPS=1 installs
+# nothing. VARIANT=asan|tsan builds the same program under a sanitizer into build/asan or build/tsan,
+# VARIANT=clang with clang into build/clang.
 
 VERSION := $(shell cat VERSION)
 VARIANT ?= release
@@ -44,6 +45,15 @@ ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WA
 ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
 ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 
+# Debian's packages: to build, to run the demonstration, to test, to check.
+BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
+	libconfig-dev libssl-dev
+RUN_DEPS := lighttpd python3 openssl ca-certificates
+TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl
+LINT_DEPS := clang clang-format cppcheck libcmocka-dev git python3
+FUZZ_DEPS := clang libclang-rt-14-dev
+install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
+
 ROOMS := $(filter-out src/cli/%,$(wildcard src/*.c src/*/*.c))
 ROOM_OBJECTS := $(ROOMS:%.c=$(OUT)/%.o)
 CLI_OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(wildcard src/cli/*.c))
@@ -51,8 +61,9 @@ ENDPOINTS := $(patsubst cgi-bin/%.c,$(CGI_BIN)/%.fcgi,$(wildcard cgi-bin/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 
 Q := $(if $(V),,@)
+JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run test check tests-build unit lint fuzz clean
+.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check tests-build lint fuzz clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -85,7 +96,42 @@ $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(OUT)/libgateway.a
 	@$(if $(Q),echo '  LD   $@')
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS) $(shell $(PKG_CONFIG) --libs cmocka)
 
+deps:  ## install the Debian packages that building needs
+	$(call install-deps,$(BUILD_DEPS))
+
+run-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS))
+
+test-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(TEST_DEPS))
+
+lint-deps:
+	$(call install-deps,$(BUILD_DEPS) $(LINT_DEPS))
+
+fuzz-deps:
+	$(call install-deps,$(BUILD_DEPS) $(FUZZ_DEPS))
+
+run: run-deps  ## build, start behind lighttpd with a simulated Flashduty, send two sample alarms
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/run_demo.py
+
+test: test-deps  ## build with and without sanitizers and run every test
+	@for variant in release asan tsan; do \
+		$(MAKE) --no-print-directory -j$(JOBS) VARIANT=$$variant WERROR=-Werror tests-build || exit 1; \
+	done
+	@python3 tests/run.py
+
+check: test  ## the same
+
 tests-build: all $(UNIT_TESTS)
+
+# Lets the test fail single allocations of the gateway's own code.
+$(OUT)/tests/test_allocation: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+
+lint: lint-deps  ## warnings of gcc and clang as errors, format, static checks, the house's rules
+	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=-Werror tests-build
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=clang WERROR=-Werror tests-build
+	@tests/lint.sh
 
 clean:  ## remove what was built
 	rm -rf build cgi-bin/*.fcgi

@@ -39,7 +39,7 @@ struct exchange {
     struct json json;
     struct receipt receipt;
     struct delivery *deliveries; /* one an item; unused for what is no alert */
-    int64_t verify_ms, forward_ms;
+    int64_t verify_us, forward_us;
     enum outcome outcome;
 };
 
@@ -131,11 +131,11 @@ static bool parse(struct exchange *x)
         .topic_urns = x->integration->topic_urns,
         .topic_urn_count = x->integration->topic_urn_count,
     };
-    int64_t start_ms = clock_monotonic_ms();
+    int64_t start_us = clock_monotonic_us();
     bool is_genuine = json_parse(input.body, input.length, &x->json, &x->error) &&
                       check_vendor(x) &&
                       vendor->authenticate(&input, &x->json, x->arena, &x->error);
-    x->verify_ms = clock_monotonic_ms() - start_ms;
+    x->verify_us = clock_monotonic_us() - start_us;
     return is_genuine && vendor->parse(&input, &x->json, x->arena, &x->receipt, &x->error);
 }
 
@@ -175,11 +175,11 @@ static void deliver(struct exchange *x)
         error_out_of_memory(&x->error);
         return;
     }
-    int64_t start_ms = clock_monotonic_ms();
+    int64_t start_us = clock_monotonic_us();
     if (count > 0)
         delivery_send(x->gateway->transport, x->gateway->config->flashduty_url, x->deliveries,
                       count, deadline_ms(x), x->arena);
-    x->forward_ms = clock_monotonic_ms() - start_ms;
+    x->forward_us = clock_monotonic_us() - start_us;
 }
 
 /* The console answers a confirmation with the subscription it has made. */
@@ -205,12 +205,12 @@ static bool confirm(struct exchange *x, const struct item *item)
         .private_network = item->confirm_private,
         .timeout_ms = deadline_ms(x) - clock_monotonic_ms(),
     };
-    int64_t start_ms = clock_monotonic_ms();
+    int64_t start_us = clock_monotonic_us();
     bool confirmed = guarded_get(&get, &body, &cause);
     if (confirmed && !is_confirmed(&body))
         confirmed =
             error_set(&cause, ERROR_UNAVAILABLE, "the console's answer names no subscription");
-    x->forward_ms = clock_monotonic_ms() - start_ms;
+    x->forward_us = clock_monotonic_us() - start_us;
     text_clear(&body);
     if (confirmed)
         return true;
@@ -331,6 +331,12 @@ static const char *number(struct exchange *x, int64_t value)
     return arena_printf(x->arena, "%lld", (long long)value);
 }
 
+/* Microseconds as milliseconds; a step that was not reached is left out. */
+static const char *milliseconds(struct exchange *x, int64_t us)
+{
+    return us > 0 ? arena_printf(x->arena, "%.1f", (double)us / 1000) : NULL;
+}
+
 static void log_exchange(struct exchange *x)
 {
     const struct item *item = x->receipt.count == 1 ? x->receipt.items : NULL;
@@ -350,7 +356,7 @@ static void log_exchange(struct exchange *x)
         "alerts", x->receipt.is_array ? number(x, (int64_t)x->receipt.count) : NULL, "message_id",
         x->receipt.message_id, "tries", delivery ? number(x, delivery->tries) : NULL,
         "flashduty_request_id", delivery ? delivery->answer.request_id : NULL, "verify_ms",
-        number(x, x->verify_ms), "forward_ms", number(x, x->forward_ms), "total_ms",
+        milliseconds(x, x->verify_us), "forward_ms", milliseconds(x, x->forward_us), "total_ms",
         number(x, clock_monotonic_ms() - x->request->arrived_ms), "reason", reason, NULL);
 }
 

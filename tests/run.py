@@ -180,7 +180,7 @@ def environment_for(module, folder, shared_folder):
 
 
 def execute(command, environment, output, seconds):
-    """Runs a command in a session of its own; its exit status, or None if it took too long."""
+    """Runs a command; its exit status, or None if it took too long."""
     with open(output, "wb") as sink:
         child = subprocess.Popen(
             command,

@@ -29,6 +29,7 @@ from tests.support.process import Sandbox  # noqa: E402
 from tests.support.webserver import Place, find_program, lighttpd_fastcgi  # noqa: E402
 
 VENDORS = ("ces", "guance")
+SAMPLE_TOPIC = "urn:smn:cn-north-4:*:flashduty-gateway-sample"
 URL_VARIABLE = "FLASHDUTY_GATEWAY_FLASHDUTY_URL"
 KEY_VARIABLE = "FLASHDUTY_KEY"
 
@@ -90,6 +91,7 @@ def configuration(url, key, push_keys, keys):
         }
         for vendor in VENDORS
     ]
+    integrations[0]["topic_urn"] = [SAMPLE_TOPIC]
     return settings.settings(url, smn=settings.trusting(keys), integrations=integrations)
 
 

@@ -9,6 +9,7 @@
 #define DESCRIPTION_LINES_MAX 1536
 
 #define TEMPLATE_MARK "[TPL]"
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 const char *const severity_names[SEVERITY_COUNT] = {
     [SEVERITY_CRITICAL] = "Critical",
@@ -63,16 +64,13 @@ static void append_clean(struct text *out, const char *text, enum shape shape)
                 gap = true;
             continue;
         }
-        if ((length = utf8_sequence(text, strlen(text) < 4 ? strlen(text) : 4)) == 0) {
-            text_puts(out, "\xef\xbf\xbd");
+        if (shape == SHAPE_LINE && is_space) {
+            gap = true;
             length = 1;
             continue;
         }
-        if (shape == SHAPE_LINE && is_space) {
-            gap = true;
-            continue;
-        }
-        if (is_control(text, length) && !is_space) {
+        length = utf8_sequence(text, strnlen(text, 4));
+        if (length > 0 && is_control(text, length) && !is_space) {
             gap = gap || shape == SHAPE_LINE;
             continue;
         }
@@ -81,7 +79,8 @@ static void append_clean(struct text *out, const char *text, enum shape shape)
         gap = false;
         if (*text == '{' && out->length > 0 && out->data[out->length - 1] == '{')
             text_putc(out, ' ');
-        text_append(out, text, length);
+        text_append(out, length ? text : REPLACEMENT, length ? length : strlen(REPLACEMENT));
+        length += length == 0;
     }
 }
 

@@ -1,29 +1,33 @@
 #include "base/clock.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 static atomic_int_least64_t wall_override_ms;
 
-static int64_t read_clock(clockid_t id)
+static int64_t read_us(clockid_t id)
 {
     struct timespec now;
     if (clock_gettime(id, &now))
         return 0;
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t clock_wall_ms(void)
 {
     int64_t set = atomic_load(&wall_override_ms);
-    return set ? set : read_clock(CLOCK_REALTIME);
+    return set ? set : read_us(CLOCK_REALTIME) / 1000;
+}
+
+int64_t clock_monotonic_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
 }
 
 int64_t clock_monotonic_ms(void)
 {
-    return read_clock(CLOCK_MONOTONIC);
+    return clock_monotonic_us() / 1000;
 }
 
 void clock_set_wall_ms(int64_t ms)
@@ -51,7 +55,7 @@ bool clock_seconds(int year, int month, int day, int hour, int minute, int secon
 {
     if (year < 1970 || year > 9999 || month < 1 || month > 12 || day < 1 ||
         day > days_in(year, month) || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
-        second < 0 || second > 60 || offset_minutes < -24 * 60 || offset_minutes > 24 * 60)
+        second < 0 || second > 60 || offset_minutes <= -24 * 60 || offset_minutes >= 24 * 60)
         return false;
     struct tm tm = {.tm_year = year - 1900,
                     .tm_mon = month - 1,
@@ -63,31 +67,52 @@ bool clock_seconds(int year, int month, int day, int hour, int minute, int secon
     return true;
 }
 
+/* Whether string begins like shape: 0 stands for a digit, T also for t or a space, + also for -. */
+static bool has_shape(const char *string, const char *shape)
+{
+    for (; *shape; shape++, string++) {
+        bool fits = *shape == '0'   ? *string >= '0' && *string <= '9'
+                    : *shape == 'T' ? *string == 'T' || *string == 't' || *string == ' '
+                    : *shape == '+' ? *string == '+' || *string == '-'
+                                    : *string == *shape;
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+static int number_at(const char *string, int digits)
+{
+    int number = 0;
+    while (digits-- > 0)
+        number = number * 10 + (*string++ - '0');
+    return number;
+}
+
 /* "Z", "+08:00", "-03:00" and nothing behind it. */
 static bool parse_offset(const char *string, int *minutes)
 {
-    int hours, rest, used = 0;
-    char sign[2];
     *minutes = 0;
     if (!strcmp(string, "Z") || !strcmp(string, "z"))
         return true;
-    if (sscanf(string, "%1[+-]%2d:%2d%n", sign, &hours, &rest, &used) != 3 || string[used])
+    if (strlen(string) != 6 || !has_shape(string, "+00:00") || number_at(string + 4, 2) > 59)
         return false;
-    *minutes = (hours * 60 + rest) * (sign[0] == '-' ? -1 : 1);
-    return hours >= 0 && rest >= 0 && rest < 60;
+    *minutes = number_at(string + 1, 2) * 60 + number_at(string + 4, 2);
+    if (*string == '-')
+        *minutes = -*minutes;
+    return true;
 }
 
 bool clock_parse_rfc3339(const char *string, int64_t *seconds)
 {
-    int year, month, day, hour, minute, second, offset, used = 0;
-    char separator;
-    if (sscanf(string, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &year, &month, &day, &separator, &hour,
-               &minute, &second, &used) != 7 ||
-        used != 19 || !strchr("Tt ", separator))
+    int offset_minutes;
+    if (!has_shape(string, "0000-00-00T00:00:00"))
         return false;
-    string += used;
-    if (*string == '.')
-        string += 1 + strspn(string + 1, "0123456789");
-    return parse_offset(string, &offset) &&
-           clock_seconds(year, month, day, hour, minute, second, offset, seconds);
+    const char *zone = string + 19;
+    if (has_shape(zone, ".0"))
+        zone += 1 + strspn(zone + 1, "0123456789");
+    return parse_offset(zone, &offset_minutes) &&
+           clock_seconds(number_at(string, 4), number_at(string + 5, 2), number_at(string + 8, 2),
+                         number_at(string + 11, 2), number_at(string + 14, 2),
+                         number_at(string + 17, 2), offset_minutes, seconds);
 }

@@ -11,6 +11,7 @@ int64_t clock_wall_ms(void);
 
 /* Milliseconds on a clock that never jumps: deadlines and durations. */
 int64_t clock_monotonic_ms(void);
+int64_t clock_monotonic_us(void);
 
 /* For tests: the wall clock stands at ms; 0: the real one again. */
 void clock_set_wall_ms(int64_t ms);

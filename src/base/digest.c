@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #define SHA256_BYTES 32
-#define RANDOM_BYTES_MAX 64
+#define RANDOM_BYTES_AT_ONCE 64
 
 static void to_hex(const unsigned char *bytes, size_t count, char *out)
 {
@@ -32,28 +32,32 @@ bool sha256_hex(const void *bytes, size_t length, char out[static SHA256_HEX_SIZ
 
 bool random_hex(size_t count, char *out)
 {
-    unsigned char bytes[RANDOM_BYTES_MAX];
-    size_t filled = 0;
-    out[0] = '\0';
-    while (filled < count && count <= sizeof bytes) {
-        ssize_t more = getrandom(bytes + filled, count - filled, 0);
-        if (more < 0 && errno != EINTR)
-            return false;
-        filled += more > 0 ? (size_t)more : 0;
+    unsigned char bytes[RANDOM_BYTES_AT_ONCE];
+    char *end = out;
+    *end = '\0';
+    while (count > 0) {
+        ssize_t got = getrandom(bytes, count < sizeof bytes ? count : sizeof bytes, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            *out = '\0';
+            break;
+        }
+        to_hex(bytes, (size_t)got, end);
+        end += 2 * (size_t)got;
+        count -= (size_t)got;
     }
-    if (filled < count)
-        return false;
-    to_hex(bytes, count, out);
     explicit_bzero(bytes, sizeof bytes);
-    return true;
+    return count == 0;
 }
 
 bool secret_equal(const char *a, const char *b)
 {
     unsigned char of_a[SHA256_BYTES], of_b[SHA256_BYTES];
-    bool is_equal = EVP_Digest(a, strlen(a), of_a, NULL, EVP_sha256(), NULL) == 1 &&
-                    EVP_Digest(b, strlen(b), of_b, NULL, EVP_sha256(), NULL) == 1 &&
-                    CRYPTO_memcmp(of_a, of_b, sizeof of_a) == 0;
+    size_t length_a = strlen(a), length_b = strlen(b);
+    bool is_equal = EVP_Digest(a, length_a, of_a, NULL, EVP_sha256(), NULL) == 1 &&
+                    EVP_Digest(b, length_b, of_b, NULL, EVP_sha256(), NULL) == 1 &&
+                    CRYPTO_memcmp(of_a, of_b, sizeof of_a) == 0 && length_a == length_b;
     explicit_bzero(of_a, sizeof of_a);
     explicit_bzero(of_b, sizeof of_b);
     return is_equal;

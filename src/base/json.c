@@ -2,7 +2,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 /* Digits that a double keeps whatever they are. */
 #define EXACT_DIGITS 15
 #define EXACT_INTEGER 9007199254740992.0 /* 2^53 */
+#define EXACT_INTEGER_DIGITS 16
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
@@ -31,8 +31,9 @@ struct scanner {
 
 static bool expected(struct scanner *scanner, const char *what)
 {
-    return error_set(scanner->error, ERROR_INVALID, "not JSON: expected %s at byte %zu", what,
-                     (size_t)(scanner->at - scanner->start));
+    const char *cut = scanner->at == scanner->end ? ", where it ends" : "";
+    return error_set(scanner->error, ERROR_INVALID, "not JSON: expected %s at byte %zu%s", what,
+                     (size_t)(scanner->at - scanner->start), cut);
 }
 
 static int peek(const struct scanner *scanner)
@@ -152,21 +153,24 @@ static bool is_exact(const char *number, size_t length)
 {
     char copy[64];
     size_t significant = 0;
-    bool is_integer = !memchr(number, '.', length), has_begun = false;
+    bool has_begun = false;
+    /* cJSON reads no more of a number either. */
     if (length >= sizeof copy)
         return false;
     memcpy(copy, number, length);
     copy[length] = '\0';
+    if (!strpbrk(copy, ".eE")) {
+        const char *integer = copy + (*copy == '-');
+        return strlen(integer) <= EXACT_INTEGER_DIGITS && strtod(integer, NULL) <= EXACT_INTEGER &&
+               strcmp(integer, "9007199254740993") != 0;
+    }
     for (const char *c = copy; *c && *c != 'e' && *c != 'E'; c++) {
         has_begun = has_begun || (*c >= '1' && *c <= '9');
         significant += has_begun && *c != '.';
     }
     double value = strtod(copy, NULL);
-    if (!isfinite(value) || (has_begun && fabs(value) < DBL_MIN))
-        return false;
-    if (is_integer && !strpbrk(copy, "eE"))
-        return fabs(value) <= EXACT_INTEGER && (significant <= 16);
-    return significant <= EXACT_DIGITS;
+    bool in_range = isfinite(value) && (!has_begun || fabs(value) >= DBL_MIN);
+    return in_range && significant <= EXACT_DIGITS;
 }
 
 static bool scan_number(struct scanner *scanner)
@@ -353,6 +357,13 @@ static bool scan(struct scanner *scanner)
     return scanner->at == scanner->end || expected(scanner, "the end");
 }
 
+static int compare_members(const void *a, const void *b)
+{
+    const struct json_member *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
+    return order ? order : (left->value > right->value) - (left->value < right->value);
+}
+
 bool json_parse(const char *bytes, size_t length, struct json *json, struct error *error)
 {
     *json = (struct json){0};
@@ -360,6 +371,8 @@ bool json_parse(const char *bytes, size_t length, struct json *json, struct erro
     scanner.start = scanner.at = length ? bytes : "";
     scanner.end = scanner.start + length;
     bool is_json = scan(&scanner);
+    if (is_json && json->member_count > 0)
+        qsort(json->members, json->member_count, sizeof *json->members, compare_members);
     if (is_json && !scanner.out.failed && !json->arena.failed)
         json->root = cJSON_ParseWithLengthOpts(text_string(&scanner.out), scanner.out.length + 1,
                                                NULL, true);
@@ -368,6 +381,15 @@ bool json_parse(const char *bytes, size_t length, struct json *json, struct erro
         return true;
     json_clear(json);
     return is_json ? error_out_of_memory(error) : false;
+}
+
+bool json_parse_within(const char *text, struct json *json, struct arena *arena)
+{
+    struct error error = {0};
+    if (json_parse(text, strlen(text), json, &error))
+        return true;
+    arena->failed = arena->failed || error.code == ERROR_UNAVAILABLE;
+    return false;
 }
 
 void json_clear(struct json *json)
@@ -379,26 +401,13 @@ void json_clear(struct json *json)
 
 /* ---- the top-level members ---- */
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 const char *json_duplicate(const struct json *json)
 {
-    const char *twice = NULL;
-    const char **names = calloc(json->member_count + 1, sizeof *names);
-    if (!names)
-        return json->member_count ? json->members[0].name : NULL;
-    for (size_t i = 0; i < json->member_count; i++)
-        names[i] = json->members[i].name;
-    qsort(names, json->member_count, sizeof *names, compare_names);
-    for (size_t i = 1; i < json->member_count && !twice; i++) {
-        if (!strcmp(names[i - 1], names[i]))
-            twice = names[i];
+    for (size_t i = 1; i < json->member_count; i++) {
+        if (!strcmp(json->members[i - 1].name, json->members[i].name))
+            return json->members[i].name;
     }
-    free(names);
-    return twice;
+    return NULL;
 }
 
 /* Appends what the string between the quotes at `at` and `end` stands for. */
@@ -459,35 +468,61 @@ const char *json_string(const cJSON *object, const char *name)
     return cJSON_GetStringValue(json_get(object, name));
 }
 
-static const char *number_text(struct arena *arena, double value)
+#define NUMBER_SIZE 40
+
+static void print_number(double value, char text[static NUMBER_SIZE])
 {
-    char text[40];
     bool is_integer = value == floor(value) && fabs(value) <= EXACT_INTEGER;
-    snprintf(text, sizeof text, is_integer ? "%.0f" : "%.15g", value);
+    snprintf(text, NUMBER_SIZE, is_integer ? "%.0f" : "%.15g", value);
     if (strtod(text, NULL) != value)
-        snprintf(text, sizeof text, "%.17g", value);
-    return arena_string(arena, text);
+        snprintf(text, NUMBER_SIZE, "%.17g", value);
 }
 
 const char *json_scalar(struct arena *arena, const cJSON *item)
 {
     if (cJSON_IsString(item))
         return item->valuestring;
-    if (cJSON_IsNumber(item))
-        return number_text(arena, item->valuedouble);
     if (cJSON_IsBool(item))
         return cJSON_IsTrue(item) ? "true" : "false";
-    return NULL;
+    if (!cJSON_IsNumber(item))
+        return NULL;
+    char text[NUMBER_SIZE];
+    print_number(item->valuedouble, text);
+    return arena_string(arena, text);
+}
+
+/* cJSON's own printing rounds integers of 16 digits. Recursion is bounded by JSON_DEPTH_MAX. */
+static void print(struct text *out, const cJSON *item)
+{
+    char number[NUMBER_SIZE];
+    bool is_object = cJSON_IsObject(item);
+    if (is_object || cJSON_IsArray(item)) {
+        text_putc(out, is_object ? '{' : '[');
+        for (const cJSON *child = item->child; child; child = child->next) {
+            if (is_object) {
+                text_json(out, child->string);
+                text_putc(out, ':');
+            }
+            print(out, child);
+            if (child->next)
+                text_putc(out, ',');
+        }
+        text_putc(out, is_object ? '}' : ']');
+    } else if (cJSON_IsString(item)) {
+        text_json(out, item->valuestring);
+    } else if (cJSON_IsNumber(item)) {
+        print_number(item->valuedouble, number);
+        text_puts(out, number);
+    } else {
+        text_puts(out, cJSON_IsTrue(item) ? "true" : cJSON_IsFalse(item) ? "false" : "null");
+    }
 }
 
 const char *json_compact(struct arena *arena, const cJSON *item)
 {
+    struct text out = {0};
     if (!item)
         return "";
-    char *printed = cJSON_PrintUnformatted(item);
-    if (!printed)
-        arena->failed = true;
-    const char *copy = arena_string(arena, printed);
-    cJSON_free(printed);
-    return copy;
+    print(&out, item);
+    return text_into(&out, arena);
 }

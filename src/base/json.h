@@ -29,7 +29,7 @@ struct json_member {
 
 struct json {
     cJSON *root;
-    struct json_member *members; /* empty unless the root is an object */
+    struct json_member *members; /* sorted by name; empty unless the root is an object */
     size_t member_count;
     struct arena arena; /* holds members */
 };
@@ -38,6 +38,11 @@ struct json {
  * the error is ERROR_INVALID with what was expected at which byte, and json is empty. */
 bool json_parse(const char *bytes, size_t length, struct json *json, struct error *error)
     __attribute__((nonnull(3, 4), warn_unused_result));
+
+/* Parses text that stands within a payload: false if it is no JSON, and nothing is wrong with that.
+ * Out of memory is: then `failed` of the arena is set. */
+bool json_parse_within(const char *text, struct json *json, struct arena *arena)
+    __attribute__((nonnull, warn_unused_result));
 
 /* Frees the tree; json may be empty. */
 void json_clear(struct json *json) __attribute__((nonnull));

@@ -65,7 +65,7 @@ static bool is_deceiving(unsigned code_point)
 {
     static const struct {
         unsigned first, last;
-    } ranges[] = {{0x00, 0x1f},     {0x7f, 0x9f},     {0x200e, 0x200f},
+    } ranges[] = {{0x00, 0x1f},     {0x7f, 0x9f},     {0x061c, 0x061c}, {0x200e, 0x200f},
                   {0x2028, 0x202e}, {0x2066, 0x2069}, {0xfeff, 0xfeff}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         if (code_point >= ranges[i].first && code_point <= ranges[i].last)
@@ -117,11 +117,10 @@ static void put_value(struct record *record, const char *value)
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                 "_.:/@+-()";
     size_t left = strlen(value);
-    if (strspn(value, plain) == left) {
-        put(record, value, left);
-        return;
-    }
-    put(record, "\"", 1);
+    bool is_quoted = strspn(value, plain) < left;
+    if (is_quoted)
+        put(record, "\"", 1);
+    is_quoted = is_quoted && !record->is_full;
     while (left > 0 && !record->is_full) {
         size_t length = utf8_sequence(value, left);
         put_character(record, value, length);
@@ -129,7 +128,8 @@ static void put_value(struct record *record, const char *value)
         left -= length ? length : 1;
     }
     /* Its place is kept. */
-    record->bytes[record->length++] = '"';
+    if (is_quoted)
+        record->bytes[record->length++] = '"';
 }
 
 static void put_pair(struct record *record, const char *name, const char *value)
@@ -162,6 +162,7 @@ void log_event(enum log_level level, const char *message, ...)
     struct record record = {.length = 0};
     const char *name;
     va_list pairs;
+    int saved_errno = errno;
     if ((int)level < atomic_load(&least_level))
         return;
     put_time(&record);
@@ -175,4 +176,5 @@ void log_event(enum log_level level, const char *message, ...)
     /* Nobody is left to be told when the log itself cannot be written. */
     while (write(atomic_load(&output), record.bytes, record.length) < 0 && errno == EINTR)
         ;
+    errno = saved_errno;
 }

@@ -8,12 +8,19 @@
 
 #define TEXT_BYTES_MIN 256
 
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+static bool fail(struct text *text)
+{
+    text_clear(text);
+    text->failed = true;
+    return false;
+}
+
 static bool reserve(struct text *text, size_t more)
 {
-    if (text->failed || more >= SIZE_MAX / 2 - text->length) {
-        text->failed = true;
-        return false;
-    }
+    if (text->failed || more >= SIZE_MAX / 2 - text->length)
+        return fail(text);
     size_t needed = text->length + more + 1;
     if (needed <= text->size)
         return true;
@@ -21,10 +28,8 @@ static bool reserve(struct text *text, size_t more)
     if (size < needed)
         size = needed;
     char *data = malloc(size);
-    if (!data) {
-        text->failed = true;
-        return false;
-    }
+    if (!data)
+        return fail(text);
     /* Not realloc: what it leaves behind could hold a key. */
     if (text->data) {
         memcpy(data, text->data, text->length + 1);
@@ -63,7 +68,7 @@ void text_printf(struct text *text, const char *format, ...)
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
     if (length < 0)
-        text->failed = true;
+        fail(text);
     else if (reserve(text, (size_t)length)) {
         vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
         text->length += (size_t)length;
@@ -98,6 +103,10 @@ void text_code_point(struct text *text, unsigned code_point)
 {
     char bytes[4];
     size_t length;
+    if (code_point > 0x10ffff || (code_point >= 0xd800 && code_point <= 0xdfff)) {
+        text_puts(text, REPLACEMENT);
+        return;
+    }
     if (code_point < 0x80) {
         bytes[0] = (char)code_point;
         length = 1;
@@ -143,7 +152,7 @@ void text_json(struct text *text, const char *string)
         unsigned char byte = (unsigned char)*string;
         size_t length = utf8_sequence(string, left);
         if (length == 0)
-            text_puts(text, "\xef\xbf\xbd");
+            text_puts(text, REPLACEMENT);
         else if (byte < 0x20 || byte == '"' || byte == '\\')
             put_escape(text, byte);
         else
@@ -163,7 +172,7 @@ const char *text_into(struct text *text, struct arena *arena)
 {
     if (text->failed)
         arena->failed = true;
-    const char *copy = arena_copy(arena, text_string(text), text->failed ? 0 : text->length);
+    const char *copy = arena_copy(arena, text_string(text), text->length);
     text_clear(text);
     return copy;
 }

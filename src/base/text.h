@@ -39,7 +39,7 @@ void text_clear(struct text *text) __attribute__((nonnull));
  * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
 size_t utf8_sequence(const char *bytes, size_t length) __attribute__((nonnull));
 
-/* Appends code point as UTF-8. */
+/* Appends code point as UTF-8; U+FFFD for what is none. */
 void text_code_point(struct text *text, unsigned code_point) __attribute__((nonnull));
 
 /* Characters (code points) in a well-formed string. */

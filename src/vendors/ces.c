@@ -117,19 +117,16 @@ static const cJSON *fields_of(enum shape shape, const cJSON *root)
 }
 
 /* Parses the JSON that the string holds, once more if that is a string again. */
-static bool parse_inner(const char *text, struct json *inner)
+static bool parse_inner(struct arena *arena, const char *text, struct json *inner)
 {
-    struct error ignored = {0};
-    if (!json_parse(text, strlen(text), inner, &ignored))
-        return false;
-    if (!cJSON_IsString(inner->root))
-        return true;
     struct json again = {0};
-    ignored = (struct error){0};
-    if (!json_parse(inner->root->valuestring, strlen(inner->root->valuestring), &again, &ignored))
-        return true;
-    json_clear(inner);
-    *inner = again;
+    if (!json_parse_within(text, inner, arena))
+        return false;
+    if (cJSON_IsString(inner->root) &&
+        json_parse_within(inner->root->valuestring, &again, arena)) {
+        json_clear(inner);
+        *inner = again;
+    }
     return true;
 }
 
@@ -511,7 +508,7 @@ static const char *rfc3339_of(const struct message *message)
     return arena_string(message->arena, out);
 }
 
-/* In the order of their worth: the last ones go where there are more than Flashduty takes. */
+/* In the order of their worth: the last ones go where there are more than an alert may have. */
 static void add_labels(struct alert *alert, const struct message *message)
 {
     const struct smn_envelope *envelope = message->envelope;
@@ -609,7 +606,7 @@ static void parse_notification(const struct smn_envelope *envelope, struct arena
         is_string ? envelope->message->valuestring : json_compact(arena, envelope->message);
     const cJSON *root = envelope->message;
     if (is_string)
-        root = parse_inner(text, &inner) ? inner.root : NULL;
+        root = parse_inner(arena, text, &inner) ? inner.root : NULL;
     map(envelope, root, text, arena, alert);
     json_clear(&inner);
 }

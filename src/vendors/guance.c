@@ -107,9 +107,8 @@ static void read_tags(struct event *event)
         tags = json_get(event->object, "df_dimension_tag");
     if (cJSON_IsObject(tags))
         event->tags = tags;
-    struct error ignored = {0};
     if (cJSON_IsString(tags) &&
-        json_parse(tags->valuestring, strlen(tags->valuestring), &event->tags_text, &ignored) &&
+        json_parse_within(tags->valuestring, &event->tags_text, event->arena) &&
         cJSON_IsObject(event->tags_text.root))
         event->tags = event->tags_text.root;
 }
@@ -307,10 +306,9 @@ static const char *lines_of(const struct event *event)
 static const char *joined(const struct event *event, const cJSON *list)
 {
     struct json parsed = {0};
-    struct error ignored = {0};
     struct text out = {0};
     if (cJSON_IsString(list) &&
-        json_parse(list->valuestring, strlen(list->valuestring), &parsed, &ignored) &&
+        json_parse_within(list->valuestring, &parsed, event->arena) &&
         cJSON_IsArray(parsed.root))
         list = parsed.root;
     if (!cJSON_IsArray(list))

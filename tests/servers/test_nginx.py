@@ -2,7 +2,7 @@
 
 import unittest
 
-from tests.servers.contract import Contract
+from tests.servers.contract import WRONG_KEY, Contract
 from tests.servers.spawn import spawn_endpoints
 from tests.support.webserver import adapted, check_syntax, find_program
 
@@ -57,7 +57,7 @@ class Nginx(Contract, unittest.TestCase):
         socket = self.site.run / "guance.socket"
         socket.rename(self.site.run / "elsewhere.socket")
         try:
-            answer = self.site.request("/guance?integration_key=" + "0" * 32, b"{}")
+            answer = self.site.request("/guance?integration_key=" + WRONG_KEY, b"{}")
         finally:
             self.site.run.joinpath("elsewhere.socket").rename(socket)
         self.assertEqual(answer.status, 502)

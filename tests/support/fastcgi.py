@@ -70,9 +70,13 @@ def parse_name_values(data):
 
 
 def stream(kind, data, request_id=1, padding=0, size=RECORD_MAX):
-    """A stream as records: the data in pieces, then the empty record that ends it."""
+    """A stream as records: the data in pieces, then the empty record that ends it.
+
+    That one is not padded, as no server does it: libfcgi misreads what follows padded PARAMS.
+    """
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
-    return b"".join(record(kind, piece, request_id, padding) for piece in [*pieces, b""])
+    records = [record(kind, piece, request_id, padding) for piece in pieces]
+    return b"".join([*records, record(kind, b"", request_id)])
 
 
 def begin(request_id=1, role=RESPONDER, flags=0):

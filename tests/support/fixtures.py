@@ -1,7 +1,7 @@
 """The fixtures: tests/fixtures/VENDOR/CASE with request.json and expected.json or error.
 
 expected.json lists what the request becomes: events as Flashduty receives them, or one member
-"ignored", "confirm" or "refused". `error` holds words of the message that refuses it.
+"ignored", "confirm" or "refused". `error` holds the status and words of the message of a refusal.
 """
 
 import json
@@ -32,9 +32,12 @@ class Case:
 
     @property
     def error(self):
-        """Words of the error; None if the request is taken."""
+        """(status, words of the message) of a refusal; None if the request is taken."""
         file = self.folder / "error"
-        return file.read_text(encoding="utf-8").strip() if file.exists() else None
+        if not file.exists():
+            return None
+        status, words = file.read_text(encoding="utf-8").strip().split(" ", 1)
+        return int(status), words
 
     @property
     def items(self):

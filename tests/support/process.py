@@ -15,6 +15,10 @@ SANITIZER_FINDING = re.compile(
 )
 
 
+# How long a program's own children may outlive it, to end in an orderly way.
+GROUP_SECONDS = 8
+
+
 class SanitizerFinding(AssertionError):
     """A sanitizer reported a defect of the program under test."""
 
@@ -62,8 +66,8 @@ class Process:
     def stop(self, number=signal.SIGTERM, seconds=15):
         """Asks it to end, insists if it does not, and returns its exit status.
 
-        It was started as the leader of its own process group: whatever it started itself and left
-        behind is ended with it.
+        It leads its own process group: what it started itself and left behind (lighttpd does not
+        wait for its FastCGI processes) gets a while to end too, and is then killed.
         """
         if self.running():
             self.send_signal(number)
@@ -75,6 +79,9 @@ class Process:
             raise AssertionError(
                 f"{self.argv[0]} did not end after signal {number}:\n{self.output[-4000:]}"
             ) from None
+        end = time.monotonic() + GROUP_SECONDS
+        while group_is_alive(self.pid) and time.monotonic() < end:
+            time.sleep(0.02)
         self._kill_group()
         return status
 
@@ -83,6 +90,19 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+def group_is_alive(group):
+    """Whether a process of the group runs; those that have ended but were not reaped do not."""
+    for entry in Path("/proc").iterdir():
+        try:
+            # The fields after the program's name, which may itself hold spaces and parentheses.
+            state, _, its_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if int(its_group) == group and state != "Z":
+            return True
+    return False
 
 
 class Sandbox:

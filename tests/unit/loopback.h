@@ -43,7 +43,7 @@ static inline void sleep_ms(long ms)
     (void)nanosleep(&pause, NULL);
 }
 
-#define assert_within_ms(since_ms, least, most)                                                    \
+#define assert_within_ms(since_ms, least, most) \
     assert_in_range(clock_monotonic_ms() - (since_ms), (least), (most))
 
 /* The resolver: hangs for the name "hang.invalid", as one does whose servers are silent. libcurl
@@ -98,8 +98,7 @@ struct server_connection {
 
 static inline int listen_on_loopback(int backlog, int *port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(listener >= 0);
@@ -125,8 +124,8 @@ static inline bool read_request(struct server *server, int connection)
         const char *announced = strcasestr(request, "\r\nContent-Length:");
         if (!body)
             continue;
-        size_t whole = (size_t)(body + 4 - request) + (announced ? strtoul(announced + 17, NULL, 10)
-                                                                 : 0);
+        size_t whole =
+            (size_t)(body + 4 - request) + (announced ? strtoul(announced + 17, NULL, 10) : 0);
         missing = whole > length ? whole - length : 0;
         if (length > sizeof request / 2) /* a large body: only count it */
             for (; missing > 0; missing -= (size_t)got) {
@@ -262,7 +261,7 @@ static inline void remove_folder(const char *folder)
     assert_int_equal(system(command), 0);
 }
 
-/* openssl s_server, its input and its output on pipes. */
+/* openssl s_server, its input and its output on pipes. The caller closes output. */
 
 struct tls_server {
     pid_t process;
@@ -307,7 +306,6 @@ static inline void tls_stop(struct tls_server *server)
     kill(server->process, SIGTERM);
     waitpid(server->process, NULL, 0);
     close(server->input);
-    fclose(server->output);
 }
 
 #endif

@@ -119,10 +119,16 @@ static void write_text(const char *name, const char *text, mode_t mode)
     write_file(in_folder(name), text, strlen(text), mode);
 }
 
+static bool load(const char *path)
+{
+    config_free(&config);
+    return config_load(path, &config, &report);
+}
+
 static bool load_text(const char *text)
 {
     write_text("gateway.conf", text, 0600);
-    return config_load(config_path, &config, &report);
+    return load(config_path);
 }
 
 static bool load_or_print(const char *text)
@@ -808,7 +814,7 @@ static void a_file_must_say_what_the_key_of_a_push_url_means(void **state)
 static bool load_cut(const char *bytes, size_t length)
 {
     write_file(config_path, bytes, length, 0600);
-    return config_load(config_path, &config, &report);
+    return load(config_path);
 }
 
 static void read_example(struct text *example)
@@ -868,7 +874,6 @@ static void a_file_cut_inside_a_value_is_refused(void **state)
     for (size_t length = 0; length < sizeof text - 1; length++) {
         if (load_cut(text, length) && !may_end[length])
             fail_msg("loaded when cut to %s", text + length);
-        config_free(&config);
     }
 }
 
@@ -888,7 +893,6 @@ static void a_file_beyond_the_limit_is_refused(void **state)
     memset(bytes, '\n', CONFIG_FILE_BYTES_MAX + 1);
     memcpy(bytes, "pass_through = true", strlen("pass_through = true"));
     assert_true(load_cut(bytes, CONFIG_FILE_BYTES_MAX));
-    config_free(&config);
     assert_false(load_cut(bytes, CONFIG_FILE_BYTES_MAX + 1));
     assert_contains(errors(), "gateway.conf: has 4194305 bytes; at most 4194304 are read\n");
     free(bytes);
@@ -910,10 +914,10 @@ static void nesting_without_end_is_an_error(void **state)
 static void only_a_regular_file_is_read(void **state)
 {
     (void)state;
-    assert_false(config_load(folder, &config, &report));
+    assert_false(load(folder));
     assert_contains(errors(), ": is no regular file; name a file\n");
     assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
-    assert_false(config_load(in_folder("pipe"), &config, &report));
+    assert_false(load(in_folder("pipe")));
     assert_contains(errors(), ": is no regular file; name a file\n");
 }
 
@@ -937,8 +941,7 @@ static void permissions_are_checked(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         write_text("gateway.conf", rows[i].text, rows[i].mode);
-        bool is_loaded = config_load(config_path, &config, &report);
-        config_free(&config);
+        bool is_loaded = load(config_path);
         assert_int_equal(is_loaded, !rows[i].problem);
         if (!rows[i].problem)
             continue;
@@ -955,24 +958,23 @@ static void a_file_of_another_user_is_refused(void **state)
         assert_int_equal(chown(config_path, 12345, (gid_t)-1), 0);
     else
         user = geteuid() + 1;
-    assert_false(config_load(config_path, &config, &report));
+    assert_false(load(config_path));
     assert_contains(errors(), "gateway.conf: belongs to user ");
     if (!user) {
         user = 12345;
-        assert_true(config_load(config_path, &config, &report));
-        config_free(&config);
+        assert_true(load(config_path));
         assert_int_equal(chown(config_path, 0, (gid_t)-1), 0);
-        assert_true(config_load(config_path, &config, &report));
+        assert_true(load(config_path));
     }
 }
 
 static void a_named_file_must_be_there(void **state)
 {
     (void)state;
-    assert_false(config_load(in_folder("none.conf"), &config, &report));
+    assert_false(load(in_folder("none.conf")));
     assert_contains(errors(), "/none.conf: cannot be opened: No such file or directory; ");
     set("CONFIG", in_folder("none.conf"));
-    assert_false(config_load(NULL, &config, &report));
+    assert_false(load(NULL));
     assert_contains(errors(), "/none.conf: cannot be opened: No such file or directory; ");
     assert_empty(&config);
 }
@@ -984,21 +986,18 @@ static void the_file_is_looked_for_in_three_places(void **state)
     write_text(USER_FILE, "pass_through = true workers = 2\n", 0600);
     write_text("system.conf", "pass_through = true workers = 3\n", 0600);
     set("CONFIG", in_folder("named.conf"));
-    assert_true(config_load(NULL, &config, &report));
+    assert_true(load(NULL));
     assert_int_equal(config.workers, 1);
-    config_free(&config);
     set("CONFIG", "");
-    assert_true(config_load(NULL, &config, &report));
+    assert_true(load(NULL));
     assert_int_equal(config.workers, 2);
     assert_string_equal(config.path, in_folder(USER_FILE));
-    config_free(&config);
     unlink(in_folder(USER_FILE));
-    assert_true(config_load(NULL, &config, &report));
+    assert_true(load(NULL));
     assert_int_equal(config.workers, 3);
     assert_string_equal(config.path, SYSTEM_FILE);
-    config_free(&config);
     unlink(system_path);
-    assert_true(config_load(NULL, &config, &report));
+    assert_true(load(NULL));
     assert_int_equal(config.workers, 64);
     assert_string_equal(config.path, "");
     assert_true(config.pass_through);
@@ -1011,10 +1010,10 @@ static void a_file_that_cannot_be_opened_is_never_passed_over(void **state)
     char path[PATH_MAX];
     memcpy(path, in_folder(USER_FILE), strlen(in_folder(USER_FILE)) + 1);
     unreadable = path;
-    assert_false(config_load(NULL, &config, &report));
+    assert_false(load(NULL));
     assert_contains(errors(), USER_FILE ": cannot be opened: Permission denied; ");
     unreadable = system_path;
-    assert_false(config_load(NULL, &config, &report));
+    assert_false(load(NULL));
     assert_contains(errors(), SYSTEM_FILE ": cannot be opened: Permission denied; ");
 }
 
@@ -1025,12 +1024,11 @@ static void a_user_without_a_home_has_the_systems_file(void **state)
     static const char *const homes[] = {"", "relative", "/nonexistent"};
     for (size_t i = 0; i < sizeof homes / sizeof *homes; i++) {
         memcpy(home, homes[i], strlen(homes[i]) + 1);
-        assert_true(config_load(NULL, &config, &report));
+        assert_true(load(NULL));
         assert_int_equal(config.workers, 3);
-        config_free(&config);
     }
     password_error = ENOENT;
-    assert_true(config_load(NULL, &config, &report));
+    assert_true(load(NULL));
 }
 
 static void a_password_database_that_does_not_answer_is_an_error(void **state)
@@ -1038,7 +1036,7 @@ static void a_password_database_that_does_not_answer_is_an_error(void **state)
     (void)state;
     write_text(USER_FILE, WHOLE, 0600);
     password_error = EIO;
-    assert_false(config_load(NULL, &config, &report));
+    assert_false(load(NULL));
     assert_contains(errors(), "configuration: the home folder of user ");
     assert_contains(errors(), "; set FLASHDUTY_GATEWAY_CONFIG\n");
 }
@@ -1073,7 +1071,7 @@ static void the_environment_alone_is_a_configuration(void **state)
     set("FLASHDUTY_URL", "http://127.0.0.1:9/");
     set("PASS_THROUGH", "TRUE");
     set("CA_FILE", "");
-    assert_true(config_load(NULL, &config, &report));
+    assert_true(load(NULL));
     assert_string_equal(config.path, "");
     assert_string_equal(config.flashduty_url, "http://127.0.0.1:9/");
     assert_true(config.pass_through);
@@ -1110,7 +1108,7 @@ static void errors_of_the_environment_name_the_variable(void **state)
         set(rows[i].name, rows[i].value);
         snprintf(expected, sizeof expected, "environment FLASHDUTY_GATEWAY_%s: %s", rows[i].name,
                  rows[i].problem);
-        assert_false(config_load(NULL, &config, &report));
+        assert_false(load(NULL));
         assert_starts_with(errors(), expected);
         assert_int_equal(count_lines(errors()), 1);
         assert_null(strstr(errors(), CANARY));
@@ -1123,18 +1121,16 @@ static void pass_through_may_be_said_by_the_environment(void **state)
     set("PASS_THROUGH", "true");
     assert_true(load_or_print("workers = 1\n"));
     assert_true(config.pass_through);
-    config_free(&config);
     assert_false(load_text(WHOLE));
     assert_starts_with(errors(), "environment FLASHDUTY_GATEWAY_PASS_THROUGH: pass_through = true "
                                  "and integrations");
     assert_false(load_text(""));
     set("PASS_THROUGH", "false");
     assert_true(load_or_print(WHOLE "pass_through = true\n"));
-    config_free(&config);
     assert_false(load_text("pass_through = true\n"));
     assert_starts_with(errors(), "environment FLASHDUTY_GATEWAY_PASS_THROUGH: there is no integr");
     unlink(config_path);
-    assert_false(config_load(NULL, &config, &report));
+    assert_false(load(NULL));
     assert_starts_with(errors(), "environment FLASHDUTY_GATEWAY_PASS_THROUGH: nothing would be ");
 }
 
@@ -1144,7 +1140,7 @@ static void unknown_variables_are_warned_about(void **state)
     set("WORKER", "1");
     set("SMN", "1");
     set("CONFIG", "");
-    assert_true(config_load(NULL, &config, &report));
+    assert_true(load(NULL));
     assert_int_equal(count_lines(text_string(&report.warnings)), 2);
     assert_contains(text_string(&report.warnings),
                     "environment FLASHDUTY_GATEWAY_WORKER: is unknown: no such setting\n");
@@ -1164,7 +1160,6 @@ static void what_is_probably_not_meant_is_warned_about(void **state)
         char expected[PATH_MAX + 512];
         snprintf(expected, sizeof expected, "%s:%s", config_path, rows[i].error);
         assert_true(load_or_print(rows[i].text));
-        config_free(&config);
         assert_starts_with(text_string(&report.warnings), expected);
         assert_int_equal(count_lines(text_string(&report.warnings)), 1);
         assert_null(strstr(text_string(&report.warnings), CANARY));
@@ -1184,7 +1179,6 @@ static void a_flashduty_key_may_lie_in_a_file(void **state)
         write_text("key", contents[i], 0640);
         assert_true(load_or_print(KEY_IN_FILE("key")));
         assert_string_equal(config.integrations[0].flashduty_key, FLASHDUTY_KEY);
-        config_free(&config);
     }
     char text[PATH_MAX + 512];
     snprintf(text, sizeof text, KEY_IN_FILE("%s"), in_folder("key"));
@@ -1234,7 +1228,6 @@ static void certificates_are_pinned_beside_the_compiled_in_ones(void **state)
     write_certificate("one.pem", 2048, 0644);
     assert_true(load_or_print(WHOLE));
     size_t compiled_in = config.smn.pin_count;
-    config_free(&config);
     char text[PATH_MAX + 512];
     snprintf(text, sizeof text, WHOLE "smn = { certificate = [ \"one.pem\", \"%s\" ] }\n",
              in_folder("one.pem"));
@@ -1269,7 +1262,6 @@ static void a_report_is_begun_anew_by_every_load(void **state)
     assert_true(load_or_print("pass_through = true"));
     assert_string_equal(errors(), "");
     clear_environment();
-    config_free(&config);
     assert_true(load_or_print("pass_through = true"));
     assert_string_equal(text_string(&report.warnings), "");
 }

@@ -1,0 +1,62 @@
+#!/bin/sh
+# What a machine can see of the house's rules. `make lint` calls it after building without warnings.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+failed=0
+
+fail() {
+    printf 'lint: %s\n' "$1" >&2
+    failed=1
+}
+
+# refuse WHAT PATTERN FILE…: no file may hold the pattern.
+refuse() {
+    what=$1 pattern=$2
+    shift 2
+    [ "$#" -gt 0 ] || return 0
+    found=$(grep -nE "$pattern" "$@") && fail "$what:
+$found"
+}
+
+sources=$(find src cgi-bin tests/unit tests/fuzz -name '*.[ch]' | sort)
+
+# shellcheck disable=SC2086 # one word a file
+clang-format --dry-run --Werror $sources || fail 'run clang-format -i on these files'
+
+cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+    --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=varFuncNullUB -Isrc -D_GNU_SOURCE -DVERSION='"0"' \
+    src cgi-bin || fail 'cppcheck found something'
+
+# Third-party headers stay in their rooms.
+others() {
+    find src cgi-bin -name '*.[ch]' | grep -vE "^src/($1)" | sort
+}
+# shellcheck disable=SC2046 # one word a file
+{
+    refuse 'libfcgi belongs to src/serve.c' '<fcgi' $(others 'serve\.c')
+    refuse 'libcurl belongs to src/net' '<curl/' $(others 'net/')
+    refuse 'libconfig belongs to src/config*' '<libconfig\.h>' $(others 'config')
+    refuse 'cJSON is included by src/base/json.h alone' 'cJSON\.h>' $(others 'base/json\.h')
+}
+
+# Includes run downwards: base < alert < vendors, net < delivery < config, request, response
+# < gateway, serve < endpoint, cli. Nothing below knows what stands above.
+refuse 'base includes only base' '#include "(alert|vendors|net|delivery|cli|[a-z_]+\.h)' src/base/*.[ch]
+refuse 'alert includes only base' '#include "(vendors|net|delivery|cli|[a-z_]+\.h)' src/alert/*.[ch]
+refuse 'vendors include only alert and base' '#include "(net|delivery|cli|[a-z_]+\.h)' src/vendors/*.[ch]
+refuse 'net includes only base' '#include "(alert|vendors|delivery|cli|[a-z_]+\.h)' src/net/*.[ch]
+refuse 'delivery stands below requests' '#include "(vendors|cli|[a-z_]+\.h)' src/delivery/*.[ch]
+
+# Delivery never names a vendor, and vendors never name Flashduty.
+refuse 'delivery names a vendor' '"(ces|guance)|smn' src/delivery/*.[ch]
+refuse 'a vendor names Flashduty' '[Ff]lashduty' $(find src/vendors -name '*.c')
+
+# shellcheck disable=SC2086 # one word a file
+refuse 'calls without a bound' '\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|alloca)\(' $sources
+refuse 'left unfinished' '\b(TODO|FIXME|XXX|HACK)\b' $(git ls-files 2>/dev/null | grep -v '^tests/lint.sh$' | xargs -r ls -d 2>/dev/null | grep -vE '\.(json|svg)$')
+
+python3 -m compileall -q tests || fail 'Python does not compile'
+find tests -name __pycache__ -prune -exec rm -rf {} +
+
+[ "$failed" = 0 ] && echo 'lint: nothing found'
+exit "$failed"
