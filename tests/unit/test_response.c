@@ -90,8 +90,8 @@ static void data_stands_in_flashduty_s_own_shape(void **state)
     assert_non_null(body);
     assert_string_equal(body + 4,
                         "{\"request_id\":\"0123\",\"data\":{\"outcome\":\"delivered\"}}\n");
-    assert_non_null(strstr(out.data, "\r\nContent-Length: 56\r\n"));
-    assert_int_equal(strlen(body + 4), 56);
+    assert_non_null(strstr(out.data, "\r\nContent-Length: 53\r\n"));
+    assert_int_equal(strlen(body + 4), 53);
     text_clear(&out);
     response.is_head = true;
     response_write(&response, &out);
