@@ -43,7 +43,7 @@ CLI ?= $(OUT)/flashduty-gateway
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS) $(VARIANT_CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
-ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \

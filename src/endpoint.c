@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "config.h"
+#include "config/config.h"
 #include "gateway.h"
 #include "serve.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "net/transport.h"
 #include "request.h"
 #include "response.h"

@@ -35,7 +35,7 @@ others() {
 {
     refuse 'libfcgi belongs to src/serve.c' '<fcgi' $(others 'serve\.c')
     refuse 'libcurl belongs to src/net' '<curl/' $(others 'net/')
-    refuse 'libconfig belongs to src/config*' '<libconfig\.h>' $(others 'config')
+    refuse 'libconfig belongs to src/config' '<libconfig\.h>' $(others 'config/')
     refuse 'cJSON is included by src/base/json.h alone' 'cJSON\.h>' $(others 'base/json\.h')
 }
 

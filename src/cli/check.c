@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "config.h"
+#include "config/config.h"
 
 /* Appends the lines of a report as a JSON array. */
 static void append_lines(struct text *out, const struct text *report)

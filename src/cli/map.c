@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/cli.h"
-#include "config.h"
+#include "config/config.h"
 #include "delivery/flashduty.h"
 #include "gateway.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
-#include "config.h"
+#include "config/config.h"
 #include "vendors/smn.h"
 
 static void print_json(const struct smn_envelope *envelope, const struct smn_pin *pin,

@@ -1,4 +1,4 @@
-#include "config_check.h"
+#include "config/check.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>

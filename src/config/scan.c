@@ -1,4 +1,4 @@
-#include "config_scan.h"
+#include "config/scan.h"
 
 #include <limits.h>
 #include <stdlib.h>

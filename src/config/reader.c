@@ -1,4 +1,4 @@
-#include "config_reader.h"
+#include "config/reader.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
-#include "config_sections.h"
+#include "config/sections.h"
 
 #include <limits.h>
 #include <string.h>
 
 #include "base/limits.h"
-#include "config_file.h"
+#include "config/file.h"
 
 /* A key is one line; this is room for words below it. */
 #define KEY_FILE_BYTES_MAX 4096

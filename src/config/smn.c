@@ -1,9 +1,9 @@
-#include "config_sections.h"
+#include "config/sections.h"
 
 #include <limits.h>
 #include <string.h>
 
-#include "config_file.h"
+#include "config/file.h"
 
 /* A certificate has two thousand bytes; this is room for the words that tools write around it. */
 #define CERTIFICATE_FILE_BYTES_MAX 65536

@@ -13,8 +13,8 @@
 
 #include <libconfig.h>
 
-#include "config.h"
-#include "config_check.h"
+#include "config/check.h"
+#include "config/config.h"
 
 /* Where a value stands. Without a line: an environment variable; without a name too: the file. */
 struct place {

@@ -2,7 +2,7 @@
 #ifndef CONFIG_SECTIONS_H
 #define CONFIG_SECTIONS_H
 
-#include "config_reader.h"
+#include "config/reader.h"
 
 void config_open_smn(struct reader *reader, const config_setting_t *node, struct place place);
 void config_open_integrations(struct reader *reader, const config_setting_t *node,

@@ -2,8 +2,8 @@
  * The configuration: one file (libconfig) and the environment, read into one struct that never
  * changes afterwards. Every name and rule is in the product's reference, docs/configuration.md.
  */
-#ifndef CONFIG_H
-#define CONFIG_H
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "config_file.h"
-#include "config_reader.h"
-#include "config_scan.h"
-#include "config_sections.h"
+#include "config/file.h"
+#include "config/reader.h"
+#include "config/scan.h"
+#include "config/sections.h"
 
 #define ENVIRONMENT "FLASHDUTY_GATEWAY_"
 #define ENVIRONMENT_CONFIG ENVIRONMENT "CONFIG"
@@ -51,7 +51,7 @@ static const struct setting settings[] = {
     {.name = "deadline_ms",
      .kind = SETTING_NUMBER,
      SETTING_MEMBER(struct config, deadline_ms),
-     .minimum = 500,
+     .minimum = 100,
      .maximum = 30000},
     {.name = "max_body_bytes",
      .kind = SETTING_NUMBER,
