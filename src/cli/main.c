@@ -160,6 +160,6 @@ int main(int argc, char **argv)
         status = cli_usage("\"%s\" is no command", name);
     }
     if (fflush(stdout) || ferror(stdout))
-        return cli_fail(CLI_NO, "standard output: %s", strerror(errno));
-    return status;
+        status = cli_fail(CLI_NO, "standard output: %s", strerror(errno));
+    return (int)status;
 }

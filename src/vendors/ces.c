@@ -122,8 +122,7 @@ static bool parse_inner(struct arena *arena, const char *text, struct json *inne
     struct json again = {0};
     if (!json_parse_within(text, inner, arena))
         return false;
-    if (cJSON_IsString(inner->root) &&
-        json_parse_within(inner->root->valuestring, &again, arena)) {
+    if (cJSON_IsString(inner->root) && json_parse_within(inner->root->valuestring, &again, arena)) {
         json_clear(inner);
         *inner = again;
     }

@@ -307,8 +307,7 @@ static const char *joined(const struct event *event, const cJSON *list)
 {
     struct json parsed = {0};
     struct text out = {0};
-    if (cJSON_IsString(list) &&
-        json_parse_within(list->valuestring, &parsed, event->arena) &&
+    if (cJSON_IsString(list) && json_parse_within(list->valuestring, &parsed, event->arena) &&
         cJSON_IsArray(parsed.root))
         list = parsed.root;
     if (!cJSON_IsArray(list))

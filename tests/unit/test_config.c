@@ -1092,7 +1092,7 @@ static void errors_of_the_environment_name_the_variable(void **state)
         {"PROXY", "proxy\n:1", "holds a control character"},
         {"STORE", "", "this release keeps no store"},
         {"STORE", "sqlite:x", "this release keeps no store"},
-        {"DEADLINE_MS", "100", "is out of range; 100 to 30000 is right\n"},
+        {"DEADLINE_MS", "99", "is out of range; 100 to 30000 is right\n"},
         {"DEADLINE_MS", "", "is of the wrong type; it needs a whole number in decimal digits"},
         {"MAX_BODY_BYTES", "99999999999999999999999", "is out of range"},
         {"MAX_BODY_BYTES", "-", "is of the wrong type"},
