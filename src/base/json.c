@@ -472,7 +472,7 @@ const char *json_string(const cJSON *object, const char *name)
 
 static void print_number(double value, char text[static NUMBER_SIZE])
 {
-    bool is_integer = value == floor(value) && fabs(value) <= EXACT_INTEGER;
+    bool is_integer = fabs(value) <= EXACT_INTEGER && (double)(long long)value == value;
     snprintf(text, NUMBER_SIZE, is_integer ? "%.0f" : "%.15g", value);
     if (strtod(text, NULL) != value)
         snprintf(text, NUMBER_SIZE, "%.17g", value);

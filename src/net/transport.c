@@ -591,10 +591,10 @@ static void wait_by_turning(struct transport *transport, struct transport_call *
 {
     for (;;) {
         turn(transport);
-        int64_t left_ms = until_ms - clock_monotonic_ms();
-        if (left_ms <= 0 || is_any_done(calls, count))
+        int64_t now_ms = clock_monotonic_ms();
+        if (now_ms >= until_ms || is_any_done(calls, count))
             return;
-        rest(transport, left_ms);
+        rest(transport, until_ms - now_ms);
     }
 }
 

@@ -1,0 +1,1 @@
+"""The endpoints as CGI and FastCGI processes, without a web server between."""

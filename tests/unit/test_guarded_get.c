@@ -117,7 +117,8 @@ static void plain_http_and_other_schemes_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         assert_false(get(schemes[i], "small", true, &body, &error));
-        assert_non_null(strstr(error.text, "scheme"));
+        if (!strstr(error.text, "scheme"))
+            fail_msg("%s", error.text);
     }
     text_clear(&body);
 }
@@ -222,7 +223,8 @@ static void certificates_are_checked(void **state)
     snprintf(missing, sizeof missing, "%s.missing", ca_file);
     const struct guarded_get wrong_host = {url, ca_file, true, 2000};
     assert_false(guarded_get(&wrong_host, &body, &error));
-    assert_non_null(strstr(error.text, "it is for another host"));
+    if (!strstr(error.text, "it is for another host"))
+        fail_msg("%s", error.text);
     error = (struct error){0};
     const struct guarded_get no_store = {url, missing, true, 2000};
     assert_false(guarded_get(&no_store, &body, &error));
