@@ -125,7 +125,8 @@ static bool parse(struct exchange *x)
     const struct vendor_input input = {
         .body = x->request->body,
         .length = x->request->body_length,
-        .message_type = request_variable(x->request, "HTTP_X_SMN_MESSAGE_TYPE"),
+        .message_type =
+            vendor->type_header ? request_variable(x->request, vendor->type_header) : NULL,
         .now_ms = clock_wall_ms(),
         .smn = &x->gateway->config->smn,
         .topic_urns = x->integration->topic_urns,

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "vendors/vendor.h"
 
 enum cli_exit {
     CLI_DONE = 0,
@@ -40,6 +41,9 @@ struct command {
 
 extern const struct command command_check, command_map, command_verify, command_send,
     command_new_integration;
+
+/* The vendor of a name; NULL after saying on stderr which ones there are. */
+const struct vendor *cli_vendor(const char *name) __attribute__((nonnull));
 
 /* Says on stderr what is wrong with the call; returns CLI_USAGE. */
 enum cli_exit cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -36,6 +36,18 @@ enum cli_exit cli_fail(enum cli_exit code, const char *format, ...)
     return code;
 }
 
+const struct vendor *cli_vendor(const char *name)
+{
+    const struct vendor *vendor = vendor_find(name);
+    struct text names = {0};
+    for (size_t i = 0; !vendor && vendors[i]; i++)
+        text_printf(&names, "%s%s", i ? ", " : "", vendors[i]->name);
+    if (!vendor)
+        cli_usage("\"%s\" is no vendor; there are: %s", name, text_string(&names));
+    text_clear(&names);
+    return vendor;
+}
+
 bool cli_read(const char *path, struct text *content, struct error *error)
 {
     char buffer[16384];

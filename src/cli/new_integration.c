@@ -59,11 +59,11 @@ static void print(bool json, const struct vendor *vendor, const char *name, cons
 
 static enum cli_exit run(const struct cli_call *call)
 {
-    const struct vendor *vendor = vendor_find(call->words[0]);
+    const struct vendor *vendor = cli_vendor(call->words[0]);
     const char *name = call->words[1];
     char key[2 * PUSH_KEY_BYTES + 1], base[256];
     if (!vendor)
-        return cli_usage("\"%s\" is no vendor: ces or guance", call->words[0]);
+        return CLI_USAGE;
     if (!*name || strlen(name) > NAME_LENGTH_MAX || strspn(name, NAME_CHARACTERS) != strlen(name))
         return cli_usage("NAME is 1 to %d of A-Z a-z 0-9 _ . -", NAME_LENGTH_MAX);
     if (url_option && (strncmp(url_option, "https://", 8) || strpbrk(url_option, " \"?#\\") ||

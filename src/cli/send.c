@@ -179,21 +179,41 @@ static bool guance_sample(struct sample *sample)
 
 /* ---- sending ---- */
 
-static const struct {
-    const char *vendor;
+static const struct kind {
+    const struct vendor *vendor;
     const char *const *statuses;
     bool (*make)(struct sample *sample);
     bool is_signed;
-} samples[] = {
-    {"ces", ces_statuses, ces_sample, true},
-    {"guance", guance_statuses, guance_sample, false},
+} kinds[] = {
+    {&vendor_ces, ces_statuses, ces_sample, true},
+    {&vendor_guance, guance_statuses, guance_sample, false},
 };
 
-static bool is_among(const char *word, const char *const *words)
+static const struct kind *find_kind(const struct vendor *vendor)
 {
-    while (*words && strcmp(word, *words))
-        words++;
-    return *words != NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (kinds[i].vendor == vendor)
+            return &kinds[i];
+    }
+    return NULL;
+}
+
+/* The status asked for, or the first; NULL after saying which ones there are. */
+static const char *find_status(const struct kind *kind)
+{
+    struct text words = {0};
+    if (!status_option)
+        return kind->statuses[0];
+    for (const char *const *status = kind->statuses; *status; status++) {
+        if (!strcmp(*status, status_option)) {
+            text_clear(&words);
+            return *status;
+        }
+        text_printf(&words, " %s", *status);
+    }
+    cli_usage("--status %s is none of:%s", status_option, text_string(&words));
+    text_clear(&words);
+    return NULL;
 }
 
 static enum cli_exit post(const struct sample *sample, bool is_smn)
@@ -231,33 +251,35 @@ out:
     return status;
 }
 
+static bool make(struct sample *sample, const struct kind *kind)
+{
+    sample->is_over = !strcmp(sample->status, "ok");
+    sample->now_s = clock_wall_ms() / 1000;
+    clock_rfc3339(sample->now_s, sample->time);
+    return random_hex(16, sample->id) && kind->make(sample) && !sample->body.failed;
+}
+
 static enum cli_exit run(const struct cli_call *call)
 {
-    size_t row = 0, count = sizeof samples / sizeof *samples;
-    while (row < count && strcmp(samples[row].vendor, call->words[0]))
-        row++;
-    if (row == count)
-        return cli_usage("\"%s\" is no vendor: ces or guance", call->words[0]);
+    const struct vendor *vendor = cli_vendor(call->words[0]);
+    const struct kind *kind = vendor ? find_kind(vendor) : NULL;
+    if (!kind)
+        return CLI_USAGE;
     if (!url_option || (strncmp(url_option, "https://", 8) && strncmp(url_option, "http://", 7)))
         return cli_usage("--url is the push URL, with its integration_key");
-    struct sample sample = {.status = status_option ? status_option : "critical"};
-    if (!is_among(sample.status, samples[row].statuses))
-        return cli_usage("--status %s: expected critical, %s, info%s or ok", sample.status,
-                         samples[row].is_signed ? "major, minor" : "error, warning",
-                         samples[row].is_signed ? "" : ", nodata");
-    sample.is_over = !strcmp(sample.status, "ok");
-    sample.now_s = clock_wall_ms() / 1000;
-    clock_rfc3339(sample.now_s, sample.time);
+    if (sign_key_option && !kind->is_signed)
+        return cli_usage("--sign-key: %s signs nothing", vendor->name);
+    struct sample sample = {.status = find_status(kind)};
+    if (!sample.status)
+        return CLI_USAGE;
     enum cli_exit status;
-    if (sign_key_option && !samples[row].is_signed)
-        status = cli_usage("--sign-key: %s signs nothing", samples[row].vendor);
-    else if (!random_hex(16, sample.id) || !samples[row].make(&sample) || sample.body.failed)
-        status = cli_fail(sign_key_option ? CLI_NOT_FOUND : CLI_NO,
-                          sign_key_option ? "%s is no private key in PEM form that signs"
-                                          : "%sthe sample cannot be made",
-                          sign_key_option ? sign_key_option : "");
+    if (make(&sample, kind))
+        status = post(&sample, kind->is_signed);
+    else if (sign_key_option)
+        status =
+            cli_fail(CLI_NOT_FOUND, "%s is no private key in PEM form that signs", sign_key_option);
     else
-        status = post(&sample, samples[row].is_signed);
+        status = cli_fail(CLI_NO, "the sample cannot be made");
     text_clear(&sample.body);
     return status;
 }

@@ -665,6 +665,7 @@ const struct vendor vendor_ces = {
     .endpoint = "ces.fcgi",
     .sender = "Huawei Cloud's SMN",
     .levels = levels,
+    .type_header = "HTTP_X_SMN_MESSAGE_TYPE",
     .has_topics = true,
     .recognises = smn_recognises,
     .authenticate = authenticate,

@@ -23,7 +23,7 @@ struct smn_settings;
 struct vendor_input {
     const char *body;
     size_t length;
-    const char *message_type; /* header X-SMN-Message-Type, or NULL */
+    const char *message_type; /* the vendor's type_header, or NULL */
     int64_t now_ms;           /* wall clock */
     const struct smn_settings *smn;
     const char *const *topic_urns; /* the topics that the integration takes; none: any */
@@ -68,6 +68,7 @@ struct vendor {
     const char *endpoint;       /* "ces.fcgi" */
     const char *sender;         /* who posts: for the person who opens the URL in a browser */
     const struct level *levels; /* ends with a NULL word */
+    const char *type_header;    /* CGI name of a header that says what a message is, or NULL */
     bool refuses_text;          /* text/plain and forms are never this vendor's: 415 */
     bool has_topics;            /* topic_urn in its integrations means something */
 
