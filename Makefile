@@ -32,8 +32,13 @@ else ifeq ($(VARIANT),tsan)
   VARIANT_LDFLAGS := -fsanitize=thread
 else ifeq ($(VARIANT),clang)
   override CC := clang
+else ifeq ($(VARIANT),fuzz)
+  override CC := clang
+  VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
+  VARIANT_LDFLAGS := -fsanitize=address,undefined
 else
-  $(error VARIANT is release, asan, tsan or clang)
+  $(error VARIANT is release, asan, tsan, clang or fuzz)
 endif
 OUT ?= build/$(VARIANT)
 CGI_BIN ?= $(OUT)/cgi-bin
@@ -60,10 +65,14 @@ CLI_OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(wildcard src/cli/*.c))
 ENDPOINTS := $(patsubst cgi-bin/%.c,$(CGI_BIN)/%.fcgi,$(wildcard cgi-bin/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+FUZZ_SEEDS := tests/fixtures
+
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check tests-build lint fuzz clean
+.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check tests-build lint fuzz fuzz-build clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -90,6 +99,11 @@ $(CLI): $(CLI_OBJECTS) $(OUT)/libgateway.a
 	@mkdir -p $(@D)
 	@$(if $(Q),echo '  LD   $@')
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(OUT)/fuzzers/%: $(OUT)/tests/fuzz/%.o $(OUT)/libgateway.a
+	@mkdir -p $(@D)
+	@$(if $(Q),echo '  LD   $@')
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
 
 $(OUT)/tests/%: $(OUT)/tests/unit/%.o $(OUT)/libgateway.a
 	@mkdir -p $(@D)
@@ -124,6 +138,20 @@ test: test-deps  ## build with and without sanitizers and run every test
 check: test  ## the same
 
 tests-build: all $(UNIT_TESTS)
+
+fuzz: fuzz-deps  ## fuzz every harness for FUZZ_SECONDS (60) each, from and into the kept corpus
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz fuzz-build
+	@for harness in $(notdir $(FUZZERS)); do \
+		corpus=tests/fuzz/corpus/$${harness#fuzz_}; \
+		mkdir -p build/fuzz/found/$$harness $$corpus; \
+		echo "$$harness"; \
+		build/fuzz/fuzzers/$$harness -max_total_time=$(FUZZ_SECONDS) -timeout=5 -verbosity=0 \
+			-print_final_stats=1 -artifact_prefix=build/fuzz/found/$$harness/ \
+			build/fuzz/found/$$harness $$corpus $(FUZZ_SEEDS) || exit 1; \
+		build/fuzz/fuzzers/$$harness -merge=1 -verbosity=0 $$corpus build/fuzz/found/$$harness; \
+	done
+
+fuzz-build: $(FUZZERS)
 
 # Lets the test fail single allocations of the gateway's own code.
 $(OUT)/tests/test_allocation: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

@@ -156,15 +156,18 @@ static void describe_timeout(CURL *easy, const struct easy_settings *settings, c
                    bounded(settings->timeout_ms, ready ? INT_MAX : CONNECT_TIMEOUT_MS), phase);
 }
 
+/* libcurl compares the host itself, after OpenSSL has found nothing wrong with the chain. */
 static void describe_certificate(CURL *easy, char *out, size_t size)
 {
-    long server = X509_V_OK, proxy = X509_V_OK;
-    (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &server);
-    (void)curl_easy_getinfo(easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &proxy);
-    long result = server != X509_V_OK ? server : proxy;
-    (void)snprintf(out, size, "the certificate could not be verified: %s",
-                   result == X509_V_OK ? "it is for another host"
-                                       : X509_verify_cert_error_string(result));
+    static const CURLINFO peers[] = {CURLINFO_SSL_VERIFYRESULT, CURLINFO_PROXY_SSL_VERIFYRESULT};
+    const char *reason = "it is for another host";
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        long result = X509_V_OK;
+        (void)curl_easy_getinfo(easy, peers[i], &result);
+        if (result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED)
+            reason = X509_verify_cert_error_string(result);
+    }
+    (void)snprintf(out, size, "the certificate could not be verified: %s", reason);
 }
 
 static void describe_store(const struct certificate_store *store, char *out, size_t size)

@@ -33,7 +33,7 @@
 #include "base/clock.h"
 
 #define CONNECTIONS_MAX 512
-#define HANG_MS 3000
+#define HANG_MS 2000
 
 extern char **environ;
 

@@ -111,7 +111,7 @@ static void only_2xx_is_an_answer_and_a_redirect_is_not_followed(void **state)
 
 static void plain_http_and_other_schemes_are_refused(void **state)
 {
-    static const char *const schemes[] = {"http", "ftp", "file", "gopher", "ldap"};
+    static const char *const schemes[] = {"http", "ftp", "gopher", "ldap", "ws"};
     struct text body = {0};
     struct error error;
     (void)state;

@@ -458,7 +458,7 @@ static void a_hanging_resolver_delays_nobody(void **state)
     struct server *server = server_start(answer_ok);
     struct transport *transport = fresh();
     int64_t start_ms = clock_monotonic_ms();
-    struct transport_call *hangs = post(transport, "http://hang.invalid/", 1000);
+    struct transport_call *hangs = post(transport, "http://hang.invalid/", 500);
     (void)state;
     transport_wait(transport, &hangs, 1, start_ms + 100);
     assert_within_ms(start_ms, 100, 250);
@@ -469,9 +469,9 @@ static void a_hanging_resolver_delays_nobody(void **state)
         assert_within_ms(other_ms, 0, 200);
     }
     wait_for(transport, hangs);
-    assert_within_ms(start_ms, 990, 1500);
+    assert_within_ms(start_ms, 490, 1000);
     assert_string_equal(transport_answer(hangs).failure,
-                        "timed out after 1000 ms while resolving the host name");
+                        "timed out after 500 ms while resolving the host name");
     transport_call_free(hangs);
 
     hangs = post(transport, "http://hang.invalid/", PATIENCE_MS);
@@ -630,7 +630,8 @@ static void tls_is_verified_and_its_sessions_are_resumed(void **state)
     struct conversation conversation = {.server = &server};
     snprintf(url, sizeof url, "https://127.0.0.1:%d/push", server.port);
     snprintf(path, sizeof path, "%s/cert.pem", folder);
-    snprintf(command, sizeof command, "openssl rehash %s 2>/dev/null", folder);
+    snprintf(command, sizeof command,
+             "cd %s && mkdir hashed && cp cert.pem hashed && openssl rehash hashed", folder);
     assert_int_equal(pthread_create(&thread, NULL, converse, &conversation), 0);
 
     struct transport *transport = transport_new(path, "", threaded, &error);
@@ -641,7 +642,8 @@ static void tls_is_verified_and_its_sessions_are_resumed(void **state)
     transport_free(transport);
 
     assert_int_equal(system(command), 0);
-    transport = transport_new(folder, "", threaded, &error); /* a hashed folder */
+    snprintf(path, sizeof path, "%s/hashed", folder);
+    transport = transport_new(path, "", threaded, &error);
     assert_non_null(transport);
     assert_int_equal(post_over_tls(transport, url), 200);
     snprintf(url, sizeof url, "https://localhost:%d/push", server.port);
@@ -672,7 +674,7 @@ static void what_is_wrong_with_a_certificate_is_said(void **state)
     char folder[] = "/tmp/test_transport.XXXXXX", empty[64], path[64];
     (void)state;
     make_certificate(folder);
-    struct tls_server server = tls_start(folder, "-quiet");
+    struct tls_server server = tls_start(folder, "");
     snprintf(path, sizeof path, "%s/other", folder);
     expect_tls_failure(path, server.port, path); /* no such file */
     expect_tls_failure(path, server.port, "No such file");
@@ -694,7 +696,7 @@ static void tls_older_than_1_2_is_refused(void **state)
     (void)state;
     make_certificate(folder);
     snprintf(path, sizeof path, "%s/cert.pem", folder);
-    struct tls_server server = tls_start(folder, "-quiet -tls1_1 -cipher DEFAULT@SECLEVEL=0");
+    struct tls_server server = tls_start(folder, "-tls1_1 -cipher DEFAULT@SECLEVEL=0");
     expect_tls_failure(path, server.port, "TLS handshake failed");
     tls_stop(&server);
     fclose(server.output);

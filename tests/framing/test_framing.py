@@ -1,0 +1,474 @@
+"""Records as no web server sends them: nothing forged is served, and nobody else has to wait."""
+
+import os
+import threading
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.support import fastcgi, settings
+from tests.support.cgi import variables
+from tests.support.fastcgi import (
+    ABORT_REQUEST,
+    AUTHORIZER,
+    END_REQUEST,
+    FILTER,
+    GET_VALUES,
+    GET_VALUES_RESULT,
+    KEEP_CONN,
+    PARAMS,
+    RECORD_MAX,
+    STDIN,
+    UNKNOWN_TYPE,
+    begin,
+    name_values,
+    parse_name_values,
+    record,
+    stream,
+    whole_request,
+)
+from tests.support.gateway import GatewayTest, guance_event, query_of, to_bytes
+from tests.support.process import wait_until
+
+READERS_MAX = 64
+# The main thread, the one that owns the outgoing connections, and a sanitizer's own.
+OTHER_THREADS = 3
+RECEIVE_SECONDS = 10
+BODY = to_bytes(guance_event())
+BUFFER = 8192
+UNKNOWN_ROLE = 9
+
+
+def parameters(body=BODY, **changes):
+    """The parameters of a request that posts the body."""
+    request = {"query": query_of("guance"), "content_length": len(body), **changes}
+    return variables(**request)
+
+
+class FramingTest(GatewayTest):
+    """One gateway a test."""
+
+    def setUp(self):
+        super().setUp()
+        self.guance = self.started_gateway(**self.settings())
+
+    def started_gateway(self, **changes):
+        """A gateway that accepts connections: until it does, only a backlog of them has place."""
+        guance = self.gateway(**changes)
+        guance.request(method="GET")
+        return guance
+
+    def settings(self):
+        """What differs from the usual configuration."""
+        return {}
+
+    def send(self, data):
+        """Sends bytes on a new connection and returns it."""
+        connection = self.guance.connect()
+        self.addCleanup(connection.close)
+        connection.send(data)
+        return connection
+
+    def assert_goes_on(self):
+        """The process is alive and serves a correct request, the next one."""
+        before = len(self.flashduty.events)
+        answer = self.guance.post(BODY)
+        self.assert_delivered(answer, before + 1)
+
+    def assert_nothing_came_of_it(self):
+        """Nothing was forwarded, and the process serves on."""
+        self.assert_goes_on()
+        self.assertEqual(len(self.flashduty.requests), 1)
+
+
+class Records(FramingTest):
+    """Correct requests in unusual records."""
+
+    def test_padded_records_are_read(self):
+        for count, padding in enumerate((1, 7, 255), 1):
+            with self.subTest(padding):
+                connection = self.send(whole_request(parameters(), BODY, padding=padding))
+                self.assert_delivered(connection.answer(), count)
+
+    def test_many_tiny_records_are_read(self):
+        for count, size in enumerate((1, 2, 7), 1):
+            with self.subTest(size):
+                data = begin() + stream(PARAMS, name_values(parameters()), size=size)
+                connection = self.send(data + stream(STDIN, BODY, size=size))
+                self.assert_delivered(connection.answer(), count)
+
+    def test_records_that_arrive_byte_by_byte_are_read(self):
+        connection = self.send(b"")
+        connection.send_slowly(whole_request(parameters(), BODY), pause=0.0001)
+        self.assert_delivered(connection.answer())
+
+    def test_the_largest_records_are_read(self):
+        self.guance = self.started_gateway(max_body_bytes=RECORD_MAX)
+        body = BODY + b" " * (RECORD_MAX - len(BODY))
+        connection = self.send(whole_request(parameters(body), body, padding=255))
+        self.assert_delivered(connection.answer())
+
+    def test_parameters_of_many_kilobytes_are_read(self):
+        cookies = {"Cookie": "c" * 100000, **{f"X-{number}": "v" for number in range(500)}}
+        values = parameters(headers=cookies)
+        self.assert_delivered(self.send(whole_request(values, BODY)).answer())
+
+    def test_a_request_may_have_any_id(self):
+        for count, request_id in enumerate((1, 2, 255, 256, 65535), 1):
+            with self.subTest(request_id):
+                connection = self.send(whole_request(parameters(), BODY, request_id=request_id))
+                self.assert_delivered(connection.answer(request_id), count)
+
+    def test_a_body_without_content_length_is_read_to_its_end(self):
+        values = parameters(content_length=None)
+        data = begin() + stream(PARAMS, name_values(values)) + stream(STDIN, BODY, size=50)
+        self.assert_delivered(self.send(data).answer())
+
+    def test_management_values_are_told_before_a_request(self):
+        asked = record(GET_VALUES, name_values({"FCGI_MPXS_CONNS": ""}), request_id=0, padding=7)
+        connection = self.send(asked + whole_request(parameters(), BODY))
+        told = connection.receive()
+        self.assertEqual((told.kind, told.request_id), (GET_VALUES_RESULT, 0))
+        self.assertEqual(parse_name_values(told.content), {"FCGI_MPXS_CONNS": "0"})
+        self.assert_delivered(connection.answer())
+
+    def test_an_unknown_management_record_is_named_as_such(self):
+        connection = self.send(record(77, request_id=0) + whole_request(parameters(), BODY))
+        told = connection.receive()
+        self.assertEqual((told.kind, told.content[0]), (UNKNOWN_TYPE, 77))
+        self.assert_delivered(connection.answer())
+
+
+class Keeping(FramingTest):
+    """Connections that the peer wants to keep."""
+
+    def test_the_connection_is_closed_after_the_answer(self):
+        for count, flags in enumerate((0, KEEP_CONN), 1):
+            with self.subTest(flags=flags):
+                connection = self.send(whole_request(parameters(), BODY, flags=flags))
+                self.assert_delivered(connection.answer(), count)
+                self.assertTrue(connection.is_closed_by_peer())
+
+    def test_a_second_request_on_a_connection_is_not_served(self):
+        data = whole_request(parameters(), BODY, flags=KEEP_CONN)
+        connection = self.send(data + data)
+        self.assert_delivered(connection.answer())
+        self.assertTrue(connection.is_closed_by_peer())
+        self.assert_goes_on()
+        self.assertEqual(len(self.flashduty.requests), 2)
+
+    def test_a_second_request_beside_the_first_is_not_served(self):
+        head = begin() + stream(PARAMS, name_values(parameters()))
+        second = whole_request(parameters(), BODY, request_id=2)
+        connection = self.send(head + second + stream(STDIN, BODY))
+        try:
+            while connection.receive().kind != END_REQUEST:
+                pass
+        except EOFError:
+            pass
+        self.assert_goes_on()
+        self.assertLessEqual(len(self.flashduty.requests), 2)
+
+    def test_a_request_forged_in_a_body_is_never_served(self):
+        """libfcgi takes for records what it left unread, a buffer at a time."""
+        forged = whole_request(parameters(), BODY, flags=KEEP_CONN)
+        self.guance = self.started_gateway(max_body_bytes=1024)
+        head = begin(flags=KEEP_CONN) + stream(PARAMS, name_values(parameters()))
+        starts = [BUFFER - len(head) % BUFFER + shift for shift in range(-24, 25, 8)]
+        starts += [BUFFER + shift for shift in range(-16, 17, 8)]
+        for start in starts:
+            body = b" " * start + forged * 3
+            values = parameters(body, content_length=len(body))
+            for declared in (values, {**values, "CONTENT_LENGTH": "5"}, {**values, "CONTENT_LENGTH": ""}):
+                head = begin(flags=KEEP_CONN) + stream(PARAMS, name_values(declared))
+                connection = self.send(head + stream(STDIN, body))
+                self.assertIn(connection.answer().status, (400, 413))
+                self.assertTrue(connection.is_closed_by_peer())
+        self.assert_nothing_came_of_it()
+
+    def test_a_request_forged_behind_a_refused_one_is_never_served(self):
+        forged = whole_request(parameters(), BODY, flags=KEEP_CONN)
+        for body in (b"{", b""):
+            for length in (len(body), len(body) + 1, 10**9):
+                values = parameters(body, content_length=length)
+                request = whole_request(values, body, flags=KEEP_CONN)
+                connection = self.send(request + forged)
+                self.assertIn(connection.answer().status, (400, 413))
+                self.assertTrue(connection.is_closed_by_peer())
+        self.assert_nothing_came_of_it()
+
+
+class Cut(FramingTest):
+    """Requests that are not whole."""
+
+    def test_a_body_of_another_length_than_declared_is_400(self):
+        for length in (len(BODY) - 1, len(BODY) + 1, 0, 1):
+            with self.subTest(length):
+                data = whole_request(parameters(content_length=length), BODY)
+                self.assert_refused(self.send(data).answer(), 400, "CONTENT_LENGTH")
+
+    def test_a_connection_cut_anywhere_forwards_nothing(self):
+        data = whole_request(parameters(), BODY)
+        ends = [0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 30, len(data) // 4, len(data) // 2]
+        ends += [len(data) - missing for missing in (100, 17, 16, 15, 9, 8, 7, 1)]
+        for end in ends:
+            with self.guance.connect() as connection:
+                connection.send(data[:end])
+        self.assert_nothing_came_of_it()
+
+    def test_a_connection_cut_in_the_parameters_at_a_record_forwards_nothing(self):
+        names = name_values(parameters())
+        for end in (0, 10, len(names)):
+            with self.guance.connect() as connection:
+                connection.send(begin() + record(PARAMS, names[:end] or b"x"))
+        self.assert_nothing_came_of_it()
+
+    def test_a_body_whose_end_is_missing_is_refused_even_if_it_is_json(self):
+        head = begin() + stream(PARAMS, name_values(parameters()))
+        connection = self.send(head + record(STDIN, BODY))
+        connection.end_sending()
+        self.assert_refused(connection.answer(), 400)
+
+    def test_an_aborted_request_is_not_forwarded(self):
+        head = begin() + stream(PARAMS, name_values(parameters()))
+        abort = record(ABORT_REQUEST)
+        for start in (begin(), head, head + record(STDIN, BODY[:20]), head + record(STDIN, BODY)):
+            self.send(start + abort).end_sending()
+        self.assert_nothing_came_of_it()
+
+    def test_what_is_no_request_ends_the_connection_and_nothing_else(self):
+        garbage = {
+            "another version": record(1, b"\0\1\0\0\0\0\0\0", version=2),
+            "an unknown role": begin(role=UNKNOWN_ROLE) + whole_request(parameters(), BODY)[16:],
+            "a short begin": record(1, b"\0\1"),
+            "a body first": record(STDIN, BODY),
+            "parameters first": stream(PARAMS, name_values(parameters())),
+            "HTTP": b"POST /cgi-bin/guance.fcgi HTTP/1.1\r\nHost: x\r\n\r\n",
+            "zeros": bytes(1000),
+            "noise": os.urandom(1000),
+            "an answer": record(fastcgi.STDOUT, b"Status: 200\r\n\r\n"),
+        }
+        for name, data in garbage.items():
+            with self.subTest(name):
+                connection = self.send(data)
+                connection.end_sending()
+                self.assertTrue(connection.is_closed_by_peer(), name)
+        self.assert_nothing_came_of_it()
+
+    def test_a_request_of_another_kind_does_not_stop_the_process(self):
+        for role in (AUTHORIZER, FILTER):
+            self.send(begin(role=role) + whole_request(parameters(), BODY)[16:]).end_sending()
+        self.assertEqual(self.guance.post(BODY).status, 200)
+
+    def test_a_pair_that_is_longer_than_its_record_forwards_nothing(self):
+        for names in (b"\x0e\x7fREQUEST_METHOD", b"\x0e", b"\xff\xff", b"\x80\x00\xff\xff\x01a"):
+            data = begin() + stream(PARAMS, names) + stream(STDIN, BODY)
+            self.send(data).end_sending()
+        self.assert_nothing_came_of_it()
+
+    def test_a_request_without_a_method_is_not_served(self):
+        data = begin() + stream(PARAMS, name_values({"QUERY_STRING": query_of("guance")}))
+        self.send(data + stream(STDIN, BODY)).end_sending()
+        self.assert_nothing_came_of_it()
+
+    def test_who_leaves_without_reading_the_answer_disturbs_nobody(self):
+        for _ in range(20):
+            with self.guance.connect() as connection:
+                connection.send(whole_request(parameters(), BODY))
+        self.assertTrue(self.flashduty.wait_for_events(20))
+        self.assert_goes_on()
+
+
+class Waiting(FramingTest):
+    """Peers that are slow or silent."""
+
+    def test_silent_connections_keep_nobody_waiting(self):
+        for _ in range(300):
+            self.send(b"")
+        start = time.monotonic()
+        self.assert_goes_on()
+        self.assertLess(time.monotonic() - start, 1)
+
+    def test_connections_that_stop_within_the_head_keep_nobody_waiting(self):
+        for _ in range(READERS_MAX):
+            self.send(begin()[:5])
+        start = time.monotonic()
+        self.assert_goes_on()
+        self.assertLess(time.monotonic() - start, 2.5)
+
+    def test_who_drips_is_cut_off_and_delays_nobody(self):
+        """Heads and bodies, a byte at a time, and one that says nothing at all."""
+        whole = whole_request(parameters(), BODY)
+        start_of_body = len(whole) - len(stream(STDIN, BODY))
+        stop = threading.Event()
+
+        def drip(already_sent):
+            connection = self.send(whole[:already_sent])
+            start = time.monotonic()
+            for position in range(already_sent, len(whole)):
+                if stop.wait(0.3):
+                    return None
+                try:
+                    connection.send(whole[position : position + 1])
+                except OSError:
+                    break
+                if connection_has_ended(connection):
+                    break
+            return time.monotonic() - start
+
+        def others():
+            longest = 0
+            while not stop.wait(0.5):
+                start = time.monotonic()
+                self.assertEqual(self.guance.post(BODY).status, 200)
+                longest = max(longest, time.monotonic() - start)
+            return longest
+
+        silent = self.send(b"")
+        with ThreadPoolExecutor(9) as pool:
+            drips = [pool.submit(drip, sent) for sent in 2 * (0, 20, start_of_body, start_of_body + 9)]
+            other = pool.submit(others)
+            try:
+                for drip_ in drips:
+                    seconds = drip_.result(timeout=RECEIVE_SECONDS + 5)
+                    self.assertGreater(seconds, RECEIVE_SECONDS - 2)
+                    self.assertLess(seconds, RECEIVE_SECONDS + 3)
+            finally:
+                stop.set()
+            self.assertLess(other.result(timeout=10), 1)
+        self.assertTrue(silent.is_closed_by_peer(2))
+        statuses = [record["status"] for record in self.guance.requests]
+        self.assertEqual(len(self.flashduty.events), statuses.count("200"))
+        self.assertLessEqual(statuses.count("400"), len(drips))
+
+    def test_who_pauses_within_the_body_is_waited_for(self):
+        connection = self.send(whole_request(parameters(), BODY)[:-30])
+        time.sleep(2)
+        connection.send(whole_request(parameters(), BODY)[-30:])
+        self.assert_delivered(connection.answer())
+
+    def test_who_reads_its_answer_slowly_gets_it(self):
+        test_messages = [{"df_title": "just a test"}] * 2000
+        body = to_bytes(test_messages)
+        connection = self.send(whole_request(parameters(body), body))
+        time.sleep(1)
+        answer = connection.answer()
+        self.assertEqual(len(answer.json["data"]["alerts"]), len(test_messages))
+
+    def test_an_answer_that_nobody_reads_holds_only_its_own_thread(self):
+        body = to_bytes([{"df_title": "just a test"}] * 20000)
+        self.guance = self.started_gateway(max_body_bytes=2**20, workers=1)
+        self.send(whole_request(parameters(body), body))
+        wait_until(lambda: len(self.guance.requests) == 2, what="the request's record")
+        start = time.monotonic()
+        self.assert_goes_on()
+        self.assertLess(time.monotonic() - start, 1.5)
+
+
+def connection_has_ended(connection):
+    """Whether the other side has ended it, or answered."""
+    return connection.is_closed_by_peer(0.001) or False
+
+
+class OneWorker(FramingTest):
+    """A single worker is not held by who only reads."""
+
+    def settings(self):
+        return {"workers": 1}
+
+    def test_a_slow_body_does_not_hold_the_worker(self):
+        whole = whole_request(parameters(), BODY)
+        slow = [self.send(whole[:-20]) for _ in range(5)]
+        start = time.monotonic()
+        self.assert_goes_on()
+        self.assertLess(time.monotonic() - start, 1)
+        for count, connection in enumerate(slow, 2):
+            connection.send(whole[-20:])
+            self.assert_delivered(connection.answer(), count)
+
+    def test_requests_are_served_one_after_the_other(self):
+        self.flashduty.answer({"do": "hang", "seconds": 0.2}, times=5)
+        start = time.monotonic()
+        connections = [self.send(whole_request(parameters(), BODY)) for _ in range(5)]
+        for connection in connections:
+            self.assertEqual(connection.answer().status, 200)
+        self.assertGreaterEqual(time.monotonic() - start, 1)
+        self.assertEqual(len(self.flashduty.events), 5)
+
+
+class Resources(FramingTest):
+    """What a process holds stays bounded."""
+
+    def settings(self):
+        return {"workers": 4}
+
+    def descriptors(self):
+        """How many descriptors the process has open."""
+        return len(os.listdir(f"/proc/{self.guance.process.pid}/fd"))
+
+    def threads(self):
+        """How many threads the process has."""
+        return len(os.listdir(f"/proc/{self.guance.process.pid}/task"))
+
+    def mixed(self):
+        """One request of each kind of end."""
+        whole = whole_request(parameters(), BODY)
+        self.assertEqual(self.guance.post(BODY).status, 200)
+        self.assertEqual(self.guance.post(b"{").status, 400)
+        too_long = b" " * 2**20
+        self.assertEqual(self.guance.post(too_long).status, 413)
+        for data in (b"", whole[:5], whole[:100], whole[:-20], whole, b"garbage, no records"):
+            with self.guance.connect() as connection:
+                connection.send(data)
+
+    def test_descriptors_do_not_leak(self):
+        for _ in range(3):
+            self.mixed()
+        before = self.descriptors()
+        for _ in range(40):
+            self.mixed()
+        wait_until(lambda: self.descriptors() <= before, what=f"{before} descriptors")
+
+    def test_sequential_requests_need_one_thread(self):
+        self.assert_goes_on()
+        before = self.threads()
+        for _ in range(200):
+            self.assertEqual(self.guance.post(BODY).status, 200)
+        self.assertLessEqual(self.threads(), before + 1)
+
+    def test_threads_stay_within_their_bound(self):
+        whole = whole_request(parameters(), BODY)
+        slow = [self.send(whole[:-20]) for _ in range(150)]
+        wait_until(lambda: self.threads() > READERS_MAX, what="threads for readers")
+        self.assertLessEqual(self.threads(), 4 + READERS_MAX + OTHER_THREADS)
+        for connection in slow:
+            connection.send(whole[-20:])
+        statuses = [connection.answer().status for connection in slow]
+        self.assertEqual(statuses, [200] * len(slow))
+
+    def test_memory_is_not_taken_for_what_is_only_declared(self):
+        status = Path(f"/proc/{self.guance.process.pid}/statm")
+        self.assert_goes_on()
+        before = int(status.read_text(encoding="ascii").split()[1])
+        head = begin() + stream(PARAMS, name_values(parameters(content_length=500000)))
+        for _ in range(60):
+            self.send(head)
+        time.sleep(0.5)
+        pages = int(status.read_text(encoding="ascii").split()[1]) - before
+        self.assertLess(pages * os.sysconf("SC_PAGE_SIZE"), 60 * 200000)
+
+    def test_the_key_of_one_connection_is_not_that_of_another(self):
+        whole = whole_request(parameters(), BODY)
+        without = whole_request(parameters(query=""), BODY)
+        for _ in range(20):
+            first, second = self.send(whole[:-9]), self.send(without)
+            self.assertEqual(second.answer().status, 400)
+            first.send(whole[-9:])
+            self.assertEqual(first.answer().status, 200)
+        self.assertEqual({event.key for event in self.flashduty.events},
+                         {settings.GUANCE_FLASHDUTY_KEY})  # fmt: skip
+
+
+if __name__ == "__main__":
+    unittest.main()
