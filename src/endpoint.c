@@ -23,14 +23,17 @@ static void log_report(enum log_level level, const char *message, const struct t
 
 /* The configuration in force; NULL if it is broken: then requests are answered 503, so that the
  * vendors try again, and the process stays for the web server. */
-static const struct config *load(struct config *config)
+static const struct config *load(struct config *config, const struct vendor *vendor, bool is_cgi)
 {
     struct config_report report = {0};
     bool is_valid = config_load(NULL, config, &report);
     if (is_valid)
         log_set_level(config->log_level);
     log_report(LOG_ERROR, "configuration refused", &report.errors);
-    log_report(LOG_WARNING, "configuration", &report.warnings);
+    /* A CGI process starts with every request: there only what must not be forgotten is said. */
+    log_report(is_cgi ? LOG_DEBUG : LOG_WARNING, "configuration", &report.warnings);
+    if (is_cgi && is_valid && vendor->has_topics && config->smn.verify == SMN_VERIFY_OFF)
+        log_event(LOG_WARNING, "signatures are not verified: smn.verify = \"off\"", NULL);
     config_report_clear(&report);
     return is_valid ? config : NULL;
 }
@@ -61,7 +64,7 @@ int endpoint_main(const struct vendor *vendor)
     struct error error = {0};
     int status = EXIT_FAILURE;
     bool is_cgi = serve_is_cgi();
-    gateway.config = load(&loaded);
+    gateway.config = load(&loaded, vendor, is_cgi);
     if (config_defaults(&defaults, &error)) {
         const struct config *config = gateway.config ? gateway.config : &defaults;
         gateway.transport = transport_new(config->ca_file, config->proxy, !is_cgi, &error);

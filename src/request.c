@@ -22,19 +22,17 @@ static bool ends_with_health(const char *path)
     return length >= end && !strcmp(path + length - end, HEALTH_PATH);
 }
 
-/* CONTENT_LENGTH; SIZE_MAX if there is none, as with a chunked body. */
-static bool declared_length(const struct request *request, size_t *length, struct error *error)
+static bool read_declared_length(struct request *request, struct error *error)
 {
     const char *text = request_variable(request, "CONTENT_LENGTH");
-    *length = SIZE_MAX;
+    request->declared_length = SIZE_MAX;
     if (!text || !*text)
         return true;
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (text[strspn(text, "0123456789")] || *end)
+    if (text[strspn(text, "0123456789")])
         return error_set(error, ERROR_INVALID, "CONTENT_LENGTH is no number");
-    *length = errno || value >= SIZE_MAX ? SIZE_MAX - 1 : (size_t)value;
+    errno = 0;
+    unsigned long long value = strtoull(text, NULL, 10);
+    request->declared_length = errno || value >= SIZE_MAX ? SIZE_MAX - 1 : (size_t)value;
     return true;
 }
 
@@ -52,9 +50,10 @@ static bool grow(struct request *request, size_t *size, size_t limit)
 }
 
 /* Reads up to limit + 1 bytes: one more than may be shows that there are too many. */
-static bool read_all(struct request *request, size_t declared, size_t limit, struct error *error)
+static bool read_all(struct request *request, size_t limit, struct error *error)
 {
-    const size_t stop = request->source->ends || declared > limit ? limit + 1 : declared;
+    bool has_length = !request->source->ends && request->declared_length <= limit;
+    const size_t stop = has_length ? request->declared_length : limit + 1;
     size_t size = 0;
     ssize_t count = 1;
     if (!grow(request, &size, limit))
@@ -77,11 +76,11 @@ static bool read_all(struct request *request, size_t declared, size_t limit, str
 
 static void read_body(struct request *request, size_t limit, struct error *error)
 {
-    size_t declared;
-    if (!declared_length(request, &declared, error))
+    if (!read_declared_length(request, error))
         return;
+    const size_t declared = request->declared_length;
     bool is_too_large = declared != SIZE_MAX && declared > limit;
-    if (!is_too_large && !read_all(request, declared, limit, error))
+    if (!is_too_large && !read_all(request, limit, error))
         return;
     if (is_too_large || request->body_length > limit)
         error_set(error, ERROR_TOO_LARGE, "the body has more than max_body_bytes = %zu bytes",

@@ -26,6 +26,9 @@
 #define READERS_MAX 64
 #define THREAD_STACK_BYTES (1024 * 1024)
 
+/* A body that is refused for its length is read this far, for the answer's sake. */
+#define DRAIN_BYTES_MAX (64 * 1024 * 1024)
+
 /* Silence within a head: what a web server sends in one piece. Within a body: a client's pause. */
 #define HEAD_SILENCE_S 1
 #define BODY_SILENCE_S 5
@@ -150,6 +153,23 @@ static bool write_all(int descriptor, const char *bytes, size_t length)
     return true;
 }
 
+/* Apache hands a CGI program one socket for both directions: closed with a body unread, it would
+ * take the answer with it. */
+static void drain_standard_input(const struct request *request, int64_t *deadline_ms)
+{
+    char buffer[16384];
+    size_t left =
+        request->declared_length < DRAIN_BYTES_MAX ? request->declared_length : DRAIN_BYTES_MAX;
+    left -= request->body_length < left ? request->body_length : left;
+    while (left > 0) {
+        ssize_t count =
+            read_standard_input(deadline_ms, buffer, left < sizeof buffer ? left : sizeof buffer);
+        if (count <= 0)
+            return;
+        left -= (size_t)count;
+    }
+}
+
 static int serve_cgi(const struct server *server)
 {
     struct request request;
@@ -159,6 +179,8 @@ static int serve_cgi(const struct server *server)
     const struct request_source source = {environment_variable, read_standard_input, &deadline_ms,
                                           false};
     request_receive(&request, &source, now_ms, server->max_body_bytes);
+    if (request.error.code == ERROR_TOO_LARGE)
+        drain_standard_input(&request, &deadline_ms);
     server->handle(server->context, &request, &response);
     response_write(&response, &out);
     bool written = !out.failed && write_all(STDOUT_FILENO, text_string(&out), out.length);

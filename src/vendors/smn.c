@@ -124,7 +124,7 @@ static bool judge(enum smn_verdict verdict, const struct smn_envelope *envelope,
                          "signature_version \"%.16s\" is not known: only "
                          "v1 can be judged",
                          envelope->signature_version);
-    if (verdict == SMN_FORGED || !*file)
+    if (verdict == SMN_FORGED)
         return error_set(error, ERROR_FORBIDDEN,
                          "the signature does not fit the message (certificate \"%.128s\")", file);
     return error_set(error, ERROR_UNAVAILABLE,

@@ -83,7 +83,7 @@ typedef bool answer_function(struct server *server, int connection, int n);
 struct server {
     int listener, port;
     answer_function *answer;
-    const char *raw; /* for answer_raw */
+    char raw[512]; /* for answer_raw */
     atomic_int connections, requests, open;
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -234,10 +234,22 @@ static inline bool answer_never(struct server *server, int connection, int n)
     return false;
 }
 
+static inline void server_say(struct server *server, const char *raw)
+{
+    pthread_mutex_lock(&server->mutex);
+    snprintf(server->raw, sizeof server->raw, "%s", raw);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* Answers what server_say was given last. */
 static inline bool answer_raw(struct server *server, int connection, int n)
 {
+    char raw[sizeof server->raw];
     (void)n;
-    return send_text(connection, server->raw);
+    pthread_mutex_lock(&server->mutex);
+    memcpy(raw, server->raw, sizeof raw);
+    pthread_mutex_unlock(&server->mutex);
+    return send_text(connection, raw);
 }
 
 /* A folder with a certificate for 127.0.0.1 that vouches for itself, and its key. */
@@ -261,7 +273,7 @@ static inline void remove_folder(const char *folder)
     assert_int_equal(system(command), 0);
 }
 
-/* openssl s_server, its input and its output on pipes. The caller closes output. */
+/* openssl s_server, its input and its output on pipes. */
 
 struct tls_server {
     pid_t process;
@@ -306,6 +318,7 @@ static inline void tls_stop(struct tls_server *server)
     kill(server->process, SIGTERM);
     waitpid(server->process, NULL, 0);
     close(server->input);
+    fclose(server->output);
 }
 
 #endif

@@ -41,7 +41,6 @@ static int stop(void **state)
 {
     (void)state;
     tls_stop(&server);
-    fclose(server.output);
     remove_folder(folder);
     await_resolvers();
     return 0;

@@ -92,7 +92,7 @@ static void a_post_carries_its_headers_and_body_and_brings_back_the_answer(void 
     struct server *server = server_start(answer_raw);
     struct transport *transport = fresh();
     (void)state;
-    server->raw = "HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nhello";
+    server_say(server, "HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nhello");
     struct transport_call *call =
         transport_post(transport, url_of(server->port), headers, "{\"a\":1}", 7, PATIENCE_MS);
     assert_non_null(call);
@@ -138,7 +138,7 @@ static void a_redirect_is_an_answer_and_is_not_followed(void **state)
     snprintf(raw, sizeof raw,
              "HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:%d/\r\nContent-Length: 0\r\n\r\n",
              elsewhere->port);
-    server->raw = raw;
+    server_say(server, raw);
     expect_status(transport, url_of(server->port), 307);
     assert_int_equal(elsewhere->connections, 0);
     transport_free(transport);
@@ -392,11 +392,11 @@ static void retry_after_is_seconds_or_a_date_and_never_negative(void **state)
     struct server *server = server_start(answer_raw);
     struct transport *transport = fresh();
     (void)state;
-    server->raw = raw;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         snprintf(raw, sizeof raw,
                  "HTTP/1.1 429 Slow down\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n",
                  cases[i].value);
+        server_say(server, raw);
         struct transport_call *call = post_and_wait(transport, url_of(server->port), PATIENCE_MS);
         assert_int_equal(transport_answer(call).status, 429);
         assert_in_range(transport_answer(call).retry_after_s, cases[i].least, cases[i].most);
@@ -566,7 +566,7 @@ static void a_proxy_that_refuses_is_named(void **state)
     char proxy[64];
     struct server *server = server_start(answer_raw);
     (void)state;
-    server->raw = "HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n";
+    server_say(server, "HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n");
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", server->port);
     struct transport *transport = transport_new("", proxy, threaded, &error);
     assert_non_null(transport);
@@ -652,9 +652,9 @@ static void tls_is_verified_and_its_sessions_are_resumed(void **state)
     transport_free(transport);
 
     assert_int_equal(conversation.requests, 4);
-    tls_stop(&server);
+    kill(server.process, SIGTERM);
     pthread_join(thread, NULL);
-    fclose(server.output);
+    tls_stop(&server);
     remove_folder(folder);
 }
 
@@ -686,7 +686,6 @@ static void what_is_wrong_with_a_certificate_is_said(void **state)
     if (certificate_store_find("", &store, &error))
         expect_tls_failure("", server.port, "self-signed certificate");
     tls_stop(&server);
-    fclose(server.output);
     remove_folder(folder);
 }
 
@@ -699,7 +698,6 @@ static void tls_older_than_1_2_is_refused(void **state)
     struct tls_server server = tls_start(folder, "-tls1_1 -cipher DEFAULT@SECLEVEL=0");
     expect_tls_failure(path, server.port, "TLS handshake failed");
     tls_stop(&server);
-    fclose(server.output);
     remove_folder(folder);
 }
 
