@@ -347,7 +347,7 @@ static void log_exchange(struct exchange *x)
     const char *reason = x->error.code ? x->error.text : item ? item->reason : NULL;
     if (alert && alert_label(alert, "severity_unmapped"))
         log_event(LOG_WARNING, "unknown level", "request_id", x->request->id, "vendor",
-                  x->gateway->vendor->name, "level", alert_label(alert, "severity_unmapped"), NULL);
+                  x->gateway->vendor->name, "word", alert_label(alert, "severity_unmapped"), NULL);
     log_event(
         is_bad || (item && item->warn) ? LOG_WARNING : LOG_INFO, "request", "request_id",
         x->request->id, "vendor", x->gateway->vendor->name, "integration",
@@ -393,7 +393,7 @@ void gateway_handle(void *context, struct request *request, struct response *res
         .gateway = context, .request = request, .response = response, .arena = &request->arena};
     response->request_id = request->id;
     response->is_head = !strcmp(request->method, "HEAD");
-    if (request->is_health) {
+    if (request->is_health && (response->is_head || !strcmp(request->method, "GET"))) {
         answer_health(x.gateway, response);
         return;
     }

@@ -61,9 +61,9 @@ static bool read_all(struct request *request, size_t limit, struct error *error)
     while (count > 0 && request->body_length < stop) {
         if (request->body_length == size && !grow(request, &size, limit))
             return error_out_of_memory(error);
-        count =
-            request->source->read(request->source->context, request->body + request->body_length,
-                                  size - request->body_length);
+        size_t most = (size < stop ? size : stop) - request->body_length;
+        count = request->source->read(request->source->context,
+                                      request->body + request->body_length, most);
         if (count > 0)
             request->body_length += (size_t)count;
     }

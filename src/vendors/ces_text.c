@@ -43,8 +43,8 @@ static const struct {
 };
 
 static const char *const level_words[] = {
-    "紧急",     "緊急",  "重要",  "次要",          "提示",        "告警",
-    "Critical", "Major", "Minor", "Informational", "Information", "Info",
+    "紧急",  "緊急",  "重要",          "次要",        "提示", "Critical",
+    "Major", "Minor", "Informational", "Information", "Info",
 };
 
 static bool is_level(const char *word)
@@ -115,7 +115,8 @@ static const char *between(struct arena *arena, const char *text, const char *st
 }
 
 /* Of several pairs of marks, the first that stands there. */
-static const char *first_between(struct arena *arena, const char *text, const char *const (*marks)[2])
+static const char *first_between(struct arena *arena, const char *text,
+                                 const char *const (*marks)[2])
 {
     for (; (*marks)[0]; marks++) {
         const char *found = between(arena, text, (*marks)[0], (*marks)[1]);
@@ -143,8 +144,8 @@ static const char *english_metric(struct arena *arena, const char *sentence)
 /* Whether a metric's name ends here: what a trigger and a recovery each go on with. */
 static bool ends_chinese_metric(const char *text)
 {
-    static const char *const ends[] = {"当前数据", "已触发", "已恢复", "触发告警", "恢复正常",
-                                       "，"};
+    static const char *const ends[] = {"当前数据", "已触发",   "已恢复",
+                                       "触发告警", "恢复正常", "，"};
     /* Before a number: how often in a row, and when. */
     static const char *const counted[] = {"连续", "于"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
@@ -212,7 +213,7 @@ static enum ces_state sentence_state(const char *sentence, size_t *length)
 void ces_text_parse(struct arena *arena, const char *sentence, struct ces_text *text)
 {
     static const char *const rule_marks[][2] = {
-        {"触发规则：", "，详情"},           {"触发规则：", "，"},       {"触发规则：", "。"},
+        {"触发规则：", "，详情"},           {"触发规则：", "，"},        {"触发规则：", "。"},
         {"Alarm Rule Name: ", ", You can"}, {"Alarm Rule Name: ", ", "}, {NULL, NULL}};
     static const char *const name_marks[][2] = {{"“", "”"}, {"\"", "\""}, {NULL, NULL}};
     *text = (struct ces_text){CES_STATE_UNKNOWN, "", "", "", "", "", ""};
@@ -225,11 +226,14 @@ void ces_text_parse(struct arena *arena, const char *sentence, struct ces_text *
         sentence += strspn(sentence, " ");
     }
     text->rule = first_between(arena, sentence, rule_marks);
-    text->resource_name = first_between(arena, sentence, name_marks);
-    text->resource_id = resource_id(arena, sentence);
     text->metric = english_metric(arena, sentence);
     if (!*text->metric)
         text->metric = chinese_metric(arena, sentence);
+    /* What stands in quotes elsewhere is anything. */
+    if (*text->metric) {
+        text->resource_name = first_between(arena, sentence, name_marks);
+        text->resource_id = resource_id(arena, sentence);
+    }
     length = strlen(sentence);
     enum ces_state state = sentence_state(sentence, &length);
     if (text->state == CES_STATE_UNKNOWN)

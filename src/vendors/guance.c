@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/text.h"
+#include "vendors/guance_text.h"
 #include "vendors/vendor.h"
 
 static const struct level levels[] = {
@@ -34,16 +35,24 @@ static const char *const recoveries[] = {"ok", "nodata_ok", "nodata_as_ok", "man
 #define MILLISECONDS_MIN 100000000000.0
 #define DAY_S 86400
 
-#define HTML_TAG_MAX 128
+/* How much of a value a line of the description shows, in characters: all of them together fit
+ * beside the message, and a link that is cut leads nowhere. */
+#define LINE_WORD_MAX 120
+#define LINE_TEXT_MAX 360
+#define LINE_LINK_MAX 600
+
+/* What an id may have to stand in a key as it is. */
+#define KEY_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
 
 /* An event on its way to an alert. Strings are "" where it says nothing. */
 struct event {
     struct arena *arena;
     const cJSON *object;
     int64_t now_s;
-    struct json tags_text; /* df_dimension_tags, parsed when it is text */
-    const cJSON *tags;     /* the object; NULL if there is none */
-    const char *status;    /* df_status, trimmed, lower case */
+    struct json tags_text;  /* df_dimension_tags, parsed when it is text */
+    const cJSON *tags;      /* the object; NULL if there is none, or nothing in it */
+    const char *other_tags; /* the tags as they came, where they are no object */
+    const char *status;     /* df_status, trimmed, lower case */
     bool is_recovery;
 };
 
@@ -100,27 +109,6 @@ static bool recognises(const cJSON *root)
 
 /* ---- tags ---- */
 
-static void read_tags(struct event *event)
-{
-    const cJSON *tags = json_get(event->object, "df_dimension_tags");
-    if (!tags)
-        tags = json_get(event->object, "df_dimension_tag");
-    if (cJSON_IsObject(tags))
-        event->tags = tags;
-    if (cJSON_IsString(tags) &&
-        json_parse_within(tags->valuestring, &event->tags_text, event->arena) &&
-        cJSON_IsObject(event->tags_text.root))
-        event->tags = event->tags_text.root;
-}
-
-/* The tags as they came, where they are no object. */
-static const char *tags_as_text(const struct event *event)
-{
-    return event->tags
-               ? ""
-               : text_trim(event->arena, either(event, "df_dimension_tags", "df_dimension_tag"));
-}
-
 static const char *tag_value(const struct event *event, const cJSON *tag)
 {
     if (cJSON_IsArray(tag) || cJSON_IsObject(tag))
@@ -129,19 +117,34 @@ static const char *tag_value(const struct event *event, const cJSON *tag)
     return value ? value : "";
 }
 
+static void read_tags(struct event *event)
+{
+    const cJSON *tags = json_get(event->object, "df_dimension_tags");
+    if (!tags || cJSON_IsNull(tags))
+        tags = json_get(event->object, "df_dimension_tag");
+    const cJSON *parsed = tags;
+    if (cJSON_IsString(tags) &&
+        json_parse_within(tags->valuestring, &event->tags_text, event->arena))
+        parsed = event->tags_text.root;
+    if (cJSON_IsObject(parsed) && parsed->child)
+        event->tags = parsed;
+    bool is_nothing = cJSON_IsObject(parsed) || cJSON_IsNull(parsed);
+    event->other_tags = is_nothing ? "" : text_trim(event->arena, tag_value(event, tags));
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
 }
 
-/* The tags in one spelling: names sorted by their bytes, no blanks. */
+/* The tags in one spelling: names sorted by their bytes, no blanks; "" for none at all. */
 static const char *canonical_tags(const struct event *event)
 {
     size_t count = (size_t)cJSON_GetArraySize(event->tags), i = 0;
     const cJSON **sorted = arena_alloc(event->arena, (count + 1) * sizeof(cJSON *));
     struct text out = {0};
     if (!event->tags || !sorted)
-        return tags_as_text(event);
+        return event->other_tags;
     const cJSON *tag;
     cJSON_ArrayForEach(tag, event->tags) sorted[i++] = tag;
     qsort(sorted, count, sizeof *sorted, compare_names);
@@ -151,7 +154,7 @@ static const char *canonical_tags(const struct event *event)
         text_putc(&out, ':');
         text_puts(&out, json_compact(event->arena, sorted[i]));
     }
-    text_puts(&out, count ? "}" : "{}");
+    text_putc(&out, '}');
     return text_into(&out, event->arena);
 }
 
@@ -166,7 +169,7 @@ static const char *dimensions(const struct event *event)
             text_printf(&out, "%s%s:%s", out.length ? ", " : "", tag->string, value);
     }
     const char *list = text_into(&out, event->arena);
-    return *list ? list : tags_as_text(event);
+    return *list ? list : event->other_tags;
 }
 
 /* ---- identity ---- */
@@ -180,19 +183,27 @@ static const char *hashed(const struct event *event, const char *a, const char *
     return arena_printf(event->arena, "guance:%s", hex);
 }
 
-/* A vendor's own id as a key; one that is too long for a key is hashed. */
+/* An id; what is blank, true or false is none. */
+static const char *id_member(const struct event *event, const char *name)
+{
+    bool is_flag = cJSON_IsBool(json_get(event->object, name));
+    return is_flag ? "" : text_trim(event->arena, member(event, name));
+}
+
+/* A vendor's own id as a key; one that is too long for a key, or no mere word, is hashed. */
 static const char *prefixed(const struct event *event, const char *id)
 {
     const char *key = arena_printf(event->arena, "guance:%s", id);
-    return utf8_length(key) <= ALERT_KEY_MAX ? key : hashed(event, id, "");
+    bool is_word = strspn(key, KEY_CHARACTERS) == strlen(key);
+    return is_word && strlen(key) <= ALERT_KEY_MAX ? key : hashed(event, id, "");
 }
 
 /* Never title, status, value or time. NULL: a recovery that identifies no alert. */
 static const char *key_of(const struct event *event)
 {
-    const char *ref = member(event, "df_monitor_checker_event_ref");
-    const char *checker = member(event, "df_monitor_checker_id");
-    const char *fault = member(event, "df_fault_id"), *id = member(event, "df_event_id");
+    const char *ref = id_member(event, "df_monitor_checker_event_ref");
+    const char *checker = id_member(event, "df_monitor_checker_id");
+    const char *fault = id_member(event, "df_fault_id"), *id = id_member(event, "df_event_id");
     if (*ref)
         return prefixed(event, ref);
     if (*checker)
@@ -209,16 +220,23 @@ static const char *key_of(const struct event *event)
 
 /* ---- texts ---- */
 
-/* The event's time; a missing or absurd one is none. */
+/* A member that is a time, in seconds or milliseconds; 0 if it is missing or absurd. */
+static int64_t time_member(const struct event *event, const char *name)
+{
+    double time = strtod(member(event, name), NULL);
+    if (time >= MILLISECONDS_MIN)
+        time /= 1000;
+    return time >= TIME_MIN && time <= (double)(event->now_s + DAY_S) ? (int64_t)time : 0;
+}
+
+/* The event's time; that of its arrival if it has none that can be right. */
 static const char *time_of(const struct event *event)
 {
     char out[32];
-    double time = strtod(either(event, "timestamp", "date"), NULL);
-    if (time >= MILLISECONDS_MIN)
-        time /= 1000;
-    if (!(time >= TIME_MIN) || time > (double)(event->now_s + DAY_S))
-        return "";
-    clock_rfc3339((int64_t)time, out);
+    int64_t seconds = time_member(event, "timestamp");
+    if (!seconds)
+        seconds = time_member(event, "date");
+    clock_rfc3339(seconds ? seconds : event->now_s, out);
     return arena_string(event->arena, out);
 }
 
@@ -234,47 +252,23 @@ static const char *value_of(const struct event *event)
     return "";
 }
 
-static const char *title_of(const struct event *event)
+static void set_title(struct alert *alert, const struct event *event)
 {
-    const char *title = either(event, "df_title", "df_monitor_checker_name");
-    if (*text_trim(event->arena, title))
-        return title;
     const char *tags = dimensions(event);
-    return arena_printf(event->arena, "Guance %s%s%s", *event->status ? event->status : "event",
-                        *tags ? " " : "", tags);
+    const char *candidates[] = {
+        member(event, "df_title"),
+        member(event, "df_monitor_checker_name"),
+        arena_printf(event->arena, "Guance %s%s%s", *event->status ? event->status : "event",
+                     *tags ? " " : "", tags),
+    };
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates && !alert->title; i++)
+        alert_set_title(alert, event->arena, candidates[i]);
 }
 
-/* Length of an HTML tag called name at the start of text (`<br/>`, `</font>`, `<font color=…>`);
- * 0 if there is none. One that is longer than any chat tool's is text. */
-static size_t html_tag(const char *text, const char *name)
+/* A text that people wrote. */
+static const char *prose(const struct event *event, const char *name)
 {
-    const char *start = text + 1 + (text[1] == '/');
-    const char *end = start + strlen(name);
-    if (strncmp(start, name, strlen(name)) || !strchr(" />", *end))
-        return 0;
-    end = memchr(end, '>', strnlen(end, HTML_TAG_MAX));
-    return end ? (size_t)(end - text) + 1 : 0;
-}
-
-/* Markdown stays; the two HTML tags that chat tools need are no help in an alert. */
-static const char *message_of(const struct event *event)
-{
-    struct text out = {0};
-    const char *message = member(event, "df_message");
-    while (*message) {
-        size_t plain = strcspn(message, "<");
-        text_append(&out, message, plain);
-        message += plain;
-        if (!*message)
-            break;
-        size_t line = html_tag(message, "br"), font = html_tag(message, "font");
-        if (line)
-            text_putc(&out, '\n');
-        else if (!font)
-            text_putc(&out, '<');
-        message += line ? line : font ? font : 1;
-    }
-    return text_into(&out, event->arena);
+    return guance_plain(event->arena, member(event, name), event->object);
 }
 
 static const char *lines_of(const struct event *event)
@@ -282,18 +276,19 @@ static const char *lines_of(const struct event *event)
     struct text lines = {0};
     const struct {
         const char *name, *value;
+        size_t limit;
     } rows[] = {
-        {"Value: ", value_of(event)},
-        {"Dimensions: ", dimensions(event)},
-        {"Event time: ", time_of(event)},
-        {"Reason: ", member(event, "df_event_reason")},
-        {"Link: ", either(event, "df_event_link", "df_event_url")},
+        {"Value: ", value_of(event), LINE_WORD_MAX},
+        {"Dimensions: ", dimensions(event), LINE_TEXT_MAX},
+        {"Event time: ", time_of(event), LINE_WORD_MAX},
+        {"Reason: ", prose(event, "df_event_reason"), LINE_TEXT_MAX},
+        {"Link: ", either(event, "df_event_link", "df_event_url"), LINE_LINK_MAX},
     };
     const char *sub_status = lower(event->arena, member(event, "df_sub_status"));
     if (!strcmp(sub_status, "manual_ok") || !strcmp(event->status, "manual_ok"))
         text_puts(&lines, "Recovered by hand\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *value = utf8_cut(event->arena, rows[i].value, 400);
+        const char *value = utf8_cut(event->arena, rows[i].value, rows[i].limit);
         if (*value)
             text_printf(&lines, "%s%s\n", rows[i].name, value);
     }
@@ -302,24 +297,33 @@ static const char *lines_of(const struct event *event)
 
 /* ---- labels ---- */
 
-/* A list, or text that holds one, joined with commas. */
+/* A list joined with commas; what is no list as a tag's value would be. */
 static const char *joined(const struct event *event, const cJSON *list)
 {
-    struct json parsed = {0};
     struct text out = {0};
-    if (cJSON_IsString(list) && json_parse_within(list->valuestring, &parsed, event->arena) &&
-        cJSON_IsArray(parsed.root))
-        list = parsed.root;
+    const cJSON *item;
     if (!cJSON_IsArray(list))
-        text_puts(&out, tag_value(event, list));
-    const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;
-    for (; item; item = item->next) {
+        return tag_value(event, list);
+    cJSON_ArrayForEach(item, list)
+    {
         const char *value = tag_value(event, item);
         if (*value)
             text_printf(&out, "%s%s", out.length ? "," : "", value);
     }
-    json_clear(&parsed);
     return text_into(&out, event->arena);
+}
+
+/* The monitor's labels: documented as a list, seen as text that holds one. */
+static const char *monitor_labels(const struct event *event)
+{
+    struct json parsed = {0};
+    const cJSON *labels = json_get(event->object, "df_label");
+    if (cJSON_IsString(labels) && json_parse_within(labels->valuestring, &parsed, event->arena) &&
+        cJSON_IsArray(parsed.root))
+        labels = parsed.root;
+    const char *list = arena_string(event->arena, joined(event, labels));
+    json_clear(&parsed);
+    return list;
 }
 
 /* The names of the gateway's own labels, in the order of their worth. */
@@ -352,6 +356,8 @@ static const char *const own_names[] = {
 static void add_tag(struct alert *alert, const struct event *event, const char *name,
                     const char *value)
 {
+    if (alert->label_count == ALERT_LABELS_MAX)
+        return;
     const char *valid = alert_label_name(event->arena, name);
     for (size_t i = 0; i < OWN_COUNT; i++) {
         if (!strcmp(own_names[i], valid)) {
@@ -370,7 +376,7 @@ static void add_labels(struct alert *alert, const struct event *event, bool is_u
     const char *const values[] = {
         "guance",
         *event->status ? "" : "df_status",
-        is_unmapped && *event->status ? event->status : "",
+        is_unmapped && *event->status ? member(event, "df_status") : "",
         member(event, "df_monitor_checker_name"),
         member(event, "df_monitor_checker_id"),
         member(event, "df_monitor_checker"),
@@ -386,7 +392,7 @@ static void add_labels(struct alert *alert, const struct event *event, bool is_u
         time_of(event),
         either(event, "df_event_link", "df_event_url"),
         value_of(event),
-        joined(event, json_get(event->object, "df_label")),
+        monitor_labels(event),
         dimensions(event),
     };
     _Static_assert(sizeof values / sizeof *values == OWN_COUNT, "a value for each own label");
@@ -421,8 +427,8 @@ static void map(struct event *event, struct item *item)
         alert->severity = SEVERITY_OK;
         alert->level = NULL;
     }
-    alert_set_title(alert, event->arena, title_of(event));
-    alert_set_description(alert, event->arena, message_of(event), lines_of(event));
+    set_title(alert, event);
+    alert_set_description(alert, event->arena, prose(event, "df_message"), lines_of(event));
     add_labels(alert, event, !level && !event->is_recovery);
 }
 
@@ -451,7 +457,9 @@ static void parse_event(const cJSON *object, const struct vendor_input *input, s
     }
     event.status = lower(arena, cJSON_IsString(status) ? status->valuestring : "");
     event.is_recovery = is_recovery(event.status);
-    if (!*event.status && !*member(&event, "df_event_id")) {
+    bool has_status = *event.status || cJSON_IsNumber(status) || cJSON_IsBool(status) ||
+                      cJSON_IsArray(status) || cJSON_IsObject(status);
+    if (!has_status && !*id_member(&event, "df_event_id")) {
         item->kind = ITEM_IGNORED;
         item->reason = arena_printf(arena, "a test message or a notice, no event: it has only %s",
                                     member_names(arena, object));

@@ -416,7 +416,7 @@ class Answers:
         ces = self.gateway("ces", smn={"verify": "off"})
         self.assert_delivered(ces.post(smn.notification(ALARM)))
         warnings = [record for record in ces.records if record["level"] == "warning"]
-        self.assertIn("signatures are not checked", str(warnings))
+        self.assertIn("signatures are not", str(warnings))
 
     def test_a_member_that_stands_twice_is_refused(self):
         ces = self.gateway("ces", smn=settings.trusting(self.keys))

@@ -48,8 +48,10 @@ def string_to_sign(envelope):
     names = NOTIFICATION_MEMBERS
     if envelope["type"] != "Notification":
         names = CONFIRMATION_MEMBERS
-    members = [(name, envelope.get(name)) for name in names]
-    return "".join(f"{name}\n{value}\n" for name, value in members if value).encode()
+    members = [(name, envelope.get(name) or "") for name in names]
+    # A subject alone may be missing; everything else has its lines, empty or not.
+    kept = [(name, value) for name, value in members if value or name != "subject"]
+    return "".join(f"{name}\n{value}\n" for name, value in kept).encode()
 
 
 class Keys:

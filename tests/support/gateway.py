@@ -100,9 +100,14 @@ class CgiGateway(_Gateway):
 class FastCgiGateway(_Gateway, fastcgi.Endpoint):
     """One process for all requests."""
 
+    # What spawn-fcgi gives; a connection beyond it fails at once.
+    BACKLOG = 1024
+
     def __init__(self, sandbox, vendor, number, config=None, environment=None):
         program = paths.endpoint(vendor)
-        super().__init__(sandbox, f"{vendor}-{number}", config, environment, program)
+        super().__init__(
+            sandbox, f"{vendor}-{number}", config, environment, program, self.BACKLOG
+        )
         self.vendor = vendor
 
 
@@ -124,9 +129,10 @@ class GatewayTest(unittest.TestCase):
         return smn.shared_keys()
 
     def configure(self, **changes):
-        """A configuration file with an integration of each vendor, changed where given."""
+        """A file with an integration of each vendor, changed where given (None removes)."""
         self.started += 1
-        values = settings.settings(self.flashduty.push_url, **changes)
+        values = {**settings.settings(self.flashduty.push_url), **changes}
+        values = {name: value for name, value in values.items() if value is not None}
         path = self.sandbox.folder / f"gateway-{self.started}.conf"
         return settings.write_config(path, values)
 
