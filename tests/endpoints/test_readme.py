@@ -237,11 +237,18 @@ class Severities(unittest.TestCase):
         level = re.compile(r'\{"([^"]+)", "([^"]+)", SEVERITY_([A-Z]+)\}')
         for vendor in ("ces", "guance"):
             with self.subTest(vendor):
-                code = {(row, word.lower(), severity.title())
-                        for word, row, severity in level.findall(text_of(f"src/vendors/{vendor}.c"))}
-                told = {(row, word.lower(), severity)
-                        for row, words, severity in tables("docs/mapping.md")[f"words-{vendor}"]
-                        for word in words.split(", ") if severity != "Ok"}  # fmt: skip
+                source = text_of(f"src/vendors/{vendor}.c")
+                table = tables("docs/mapping.md")[f"words-{vendor}"]
+                code = {
+                    (row, word.lower(), severity.title())
+                    for word, row, severity in level.findall(source)
+                }
+                told = {
+                    (row, word.lower(), severity)
+                    for row, words, severity in table
+                    for word in words.split(", ")
+                    if severity != "Ok"
+                }
                 self.assertEqual(told, code)
 
     def test_recoveries_of_guance(self):
@@ -419,9 +426,10 @@ class Examples(unittest.TestCase):
         self.assertEqual(event["title_rule"], "Disk of db-1 almost full")
 
     def test_a_shared_host_gets_a_folder_that_works(self):
-        upload = {"scp -r alerts USER@HOST:public_html/": "mkdir public_html && mv alerts public_html"}
-        make = {} if paths.BUILD == "release" else {"make\n": ""}
-        self.run_block("shared-hosting", {**upload, **make})
+        changes = {"scp -r alerts USER@HOST:": "mkdir public_html && mv alerts "}
+        if paths.BUILD != "release":
+            changes["make\n"] = ""
+        self.run_block("shared-hosting", changes)
         folder = self.checkout / "public_html" / "alerts"
         names = sorted(path.name for path in folder.iterdir())
         self.assertEqual(names, [".htaccess", "ces.fcgi", "guance.fcgi"])

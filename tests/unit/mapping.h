@@ -32,8 +32,8 @@ struct mapping {
 };
 
 /* Maps a body; false if it is refused. */
-static bool mapping_of(struct mapping *mapping, const struct vendor *vendor, const char *body,
-                       size_t length)
+static inline bool mapping_of(struct mapping *mapping, const struct vendor *vendor,
+                              const char *body, size_t length)
 {
     static const struct smn_settings smn = {.verify = SMN_VERIFY_OFF};
     const struct vendor_input input = {
@@ -44,7 +44,7 @@ static bool mapping_of(struct mapping *mapping, const struct vendor *vendor, con
                          &mapping->error);
 }
 
-static void mapping_clear(struct mapping *mapping)
+static inline void mapping_clear(struct mapping *mapping)
 {
     json_clear(&mapping->json);
     arena_clear(&mapping->arena);
@@ -52,7 +52,7 @@ static void mapping_clear(struct mapping *mapping)
 
 /* ---- what holds for every alert ---- */
 
-static bool is_well_formed(const char *text)
+static inline bool is_well_formed(const char *text)
 {
     size_t left = strlen(text), length;
     for (; left > 0; text += length, left -= length) {
@@ -63,7 +63,7 @@ static bool is_well_formed(const char *text)
 }
 
 /* What is wrong with a text that goes into an event; NULL if nothing is. */
-static const char *fault_of_text(const char *text, size_t limit)
+static inline const char *fault_of_text(const char *text, size_t limit)
 {
     if (!text)
         return "is missing";
@@ -76,7 +76,7 @@ static const char *fault_of_text(const char *text, size_t limit)
     return NULL;
 }
 
-static const char *fault_of_name(const char *name)
+static inline const char *fault_of_name(const char *name)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
     if (!*name || strlen(name) > ALERT_LABEL_NAME_MAX || !strchr(letters, *name))
@@ -88,7 +88,7 @@ static const char *fault_of_name(const char *name)
     return NULL;
 }
 
-static const char *fault_of_labels(const struct alert *alert)
+static inline const char *fault_of_labels(const struct alert *alert)
 {
     if (alert->label_count > ALERT_LABELS_MAX)
         return "more labels than there may be";
@@ -109,7 +109,7 @@ static const char *fault_of_labels(const struct alert *alert)
 }
 
 /* What is wrong with an alert; NULL if it may be sent. */
-static const char *fault_of_alert(const struct alert *alert)
+static inline const char *fault_of_alert(const struct alert *alert)
 {
     const char *fault = fault_of_text(alert->title, ALERT_TITLE_MAX);
     fault = fault ? fault : fault_of_text(alert->description, ALERT_DESCRIPTION_MAX);
@@ -128,7 +128,7 @@ static const char *fault_of_alert(const struct alert *alert)
 }
 
 /* Maps whatever it is and looks at every alert of it. */
-static void assert_mapped_well(const struct vendor *vendor, const char *body, size_t length)
+static inline void assert_mapped_well(const struct vendor *vendor, const char *body, size_t length)
 {
     struct mapping mapping;
     bool is_mapped = mapping_of(&mapping, vendor, body, length);
@@ -148,7 +148,7 @@ static void assert_mapped_well(const struct vendor *vendor, const char *body, si
 /* ---- mutations ---- */
 
 /* xorshift64*: the same numbers everywhere. */
-static uint64_t next_random(uint64_t *state)
+static inline uint64_t next_random(uint64_t *state)
 {
     *state ^= *state >> 12;
     *state ^= *state << 25;
@@ -156,69 +156,77 @@ static uint64_t next_random(uint64_t *state)
     return *state * UINT64_C(2685821657736338717);
 }
 
-static size_t below(uint64_t *state, size_t limit)
+static inline size_t below(uint64_t *state, size_t limit)
 {
     return limit ? (size_t)(next_random(state) % limit) : 0;
 }
 
-/* What tends to break things, put between or in place of what was there. */
+/* What tends to break things. */
 static const char *const pieces[] = {
+    "",
     "\"",
     "\\",
-    "\\\\u0000",
-    "\\ud83d",
-    "\\u0007",
-    "{{",
+    "\x01",
+    "{{x}}",
     "[TPL]",
-    "}}",
+    "[TPL]{{.Labels.a}}",
     "null",
     "true",
+    "false",
     "0",
+    "1",
     "-1e308",
+    "1795143600000",
     "[]",
     "{}",
-    ",",
-    ":",
     "\xff",
     "\xe4\xbd",
-    "\xf0\x9f\x8f\xa2",
+    "🏢",
     "<br>",
     "<font ",
-    "@",
-    "\\n",
-    "=,=",
+    "@王小明",
+    "a=b,=c",
+    "a:b,:c",
     "[",
     "]",
-    "[Critical Ok]",
-    "1e15",
+    "【",
+    "[Critical Ok]x",
     "告警恢复",
-    "】的",
+    "）的",
     "” 的",
-    "NaN",
-    "\\\"a\\\"",
+    "\r\n",
     " of ",
-    "The ",
-    "IsAlarm",
-    "df_",
-    "data",
-    "\t",
-    "",
+    ": The ",
+    "\"q\"",
+    "区域",
+    "ok",
+    "alarm",
+    "2026/11/20",
+    "\t ",
+    "df_status",
+    "critical",
+    "\xe2\x80\xa8",
+    "事件",
+    "region=",
+    "ah1795143600000",
 };
 
-/* Cuts a random stretch out of the text and puts something else, or a part of the text itself, in
- * its place. */
-static void mutate(struct text *text, uint64_t *state)
+static inline const char *piece(uint64_t *state)
+{
+    return pieces[below(state, sizeof pieces / sizeof *pieces)];
+}
+
+/* Cuts a random stretch out of the bytes and puts a piece, or a part of themselves, in its place.
+ */
+static inline void mutate_bytes(struct text *text, uint64_t *state)
 {
     struct text changed = {0};
     size_t at = below(state, text->length + 1);
-    size_t gone = below(state, 3) ? below(state, 12) : below(state, text->length / 2 + 1);
+    size_t gone = below(state, 12);
     gone = gone > text->length - at ? text->length - at : gone;
     text_append(&changed, text_string(text), at);
-    if (below(state, 4)) {
-        size_t repeats = below(state, 20) ? 1 : below(state, 600);
-        const char *piece = pieces[below(state, sizeof pieces / sizeof *pieces)];
-        while (repeats-- > 0)
-            text_puts(&changed, piece);
+    if (below(state, 3)) {
+        text_puts(&changed, piece(state));
     } else {
         size_t from = below(state, text->length + 1);
         text_append(&changed, text_string(text) + from, below(state, text->length - from + 1));
@@ -228,28 +236,115 @@ static void mutate(struct text *text, uint64_t *state)
     *text = changed;
 }
 
+/* Any value: mostly text made of pieces, sometimes very long. */
+static inline cJSON *any_value(uint64_t *state)
+{
+    static const double numbers[] = {0, 1, -1, 0.5, 1e15, 1795143600, 1795143600000, 1e300};
+    struct text text = {0};
+    size_t count = below(state, 12) ? below(state, 4) : below(state, 1200);
+    switch (below(state, 8)) {
+    case 0:
+        return cJSON_CreateNumber(numbers[below(state, sizeof numbers / sizeof *numbers)]);
+    case 1:
+        return cJSON_CreateBool(below(state, 2) == 1);
+    case 2:
+        return cJSON_CreateNull();
+    case 3:
+        return below(state, 2) ? cJSON_CreateArray() : cJSON_CreateObject();
+    default:
+        break;
+    }
+    while (count-- > 0)
+        text_puts(&text, piece(state));
+    cJSON *value = cJSON_CreateString(text_string(&text));
+    text_clear(&text);
+    return value;
+}
+
+static inline size_t count_values(const cJSON *tree)
+{
+    size_t count = 0;
+    for (const cJSON *child = tree->child; child; child = child->next)
+        count += 1 + count_values(child);
+    return count;
+}
+
+/* Replaces the value number *index below tree, or takes it away, or gives it another name. */
+static inline bool mutate_value(cJSON *tree, size_t *index, uint64_t *state)
+{
+    for (cJSON *child = tree->child; child; child = child->next) {
+        if ((*index)-- == 0) {
+            char *name = child->string;
+            if (below(state, 8) == 0) {
+                cJSON_Delete(cJSON_DetachItemViaPointer(tree, child));
+            } else if (name && below(state, 8) == 0) {
+                cJSON_AddItemToObject(tree, piece(state), any_value(state));
+            } else {
+                cJSON *value = any_value(state);
+                value->string = name ? strdup(name) : NULL;
+                cJSON_ReplaceItemViaPointer(tree, child, value);
+            }
+            return true;
+        }
+        if (mutate_value(child, index, state))
+            return true;
+    }
+    return false;
+}
+
+/* The JSON text with some of its values changed; false, and nothing changed, if it is none. */
+static inline bool mutate_json(struct text *text, uint64_t *state)
+{
+    cJSON *tree = cJSON_ParseWithLength(text_string(text), text->length);
+    if (!tree)
+        return false;
+    for (size_t changes = 1 + below(state, 4); changes > 0; changes--) {
+        size_t index = below(state, count_values(tree));
+        mutate_value(tree, &index, state);
+    }
+    char *printed = cJSON_PrintUnformatted(tree);
+    assert_non_null(printed);
+    text_clear(text);
+    text_puts(text, printed);
+    cJSON_free(printed);
+    cJSON_Delete(tree);
+    return true;
+}
+
 /* ---- the fixtures as seeds ---- */
 
 #define SEEDS_MAX 400
 
-static size_t read_seeds(const char *folder, struct text *seeds, size_t count)
+struct seeds {
+    struct text bodies[SEEDS_MAX];
+    size_t count;
+};
+
+static inline void read_seeds(const char *folder, struct seeds *seeds)
 {
     struct dirent **entries = NULL;
     int found = scandir(folder, &entries, NULL, alphasort);
     for (int i = 0; i < found; i++) {
         char path[600], buffer[4096];
+        size_t length;
         snprintf(path, sizeof path, "%.200s/%.255s/request.json", folder, entries[i]->d_name);
-        FILE *file = entries[i]->d_name[0] != '.' && count < SEEDS_MAX ? fopen(path, "rb") : NULL;
-        size_t length = 0;
+        FILE *file = seeds->count < SEEDS_MAX ? fopen(path, "rb") : NULL;
         while (file && (length = fread(buffer, 1, sizeof buffer, file)) > 0)
-            text_append(&seeds[count], buffer, length);
+            text_append(&seeds->bodies[seeds->count], buffer, length);
         if (file)
             fclose(file);
-        count += file != NULL;
+        seeds->count += file != NULL;
         free(entries[i]);
     }
     free(entries);
-    return count;
+    assert_true(seeds->count > 40);
+}
+
+static inline void clear_seeds(struct seeds *seeds)
+{
+    for (size_t i = 0; i < seeds->count; i++)
+        text_clear(&seeds->bodies[i]);
+    seeds->count = 0;
 }
 
 #endif
