@@ -48,9 +48,11 @@ static int run(struct gateway *gateway, bool is_cgi, const struct config *defaul
         .max_body_bytes = config->max_body_bytes,
         .patience_ms = config->deadline_ms,
     };
+    const char *path = *config->path ? config->path : "none: pass-through";
     if (!is_cgi)
         log_event(LOG_INFO, "started", "vendor", gateway->vendor->name, "version", VERSION,
-                  "configuration", *config->path ? config->path : "none", NULL);
+                  "configuration", gateway->config ? path : "refused: every request gets 503",
+                  NULL);
     int status = serve(&server);
     if (!is_cgi)
         log_event(LOG_INFO, "stopped", "vendor", gateway->vendor->name, NULL);

@@ -1,7 +1,6 @@
 #!/bin/sh
 # Starts or stops the gateway's two FastCGI processes, for web servers that start none themselves:
-# nginx, and Apache's mod_proxy_fcgi. Where systemd is at hand, its units are better: they start
-# a process again that ended.
+# nginx, and Apache's mod_proxy_fcgi. They outlive the terminal that this is started from.
 #
 #   sh spawn.sh start | stop
 #
@@ -27,7 +26,8 @@ start() {
     name=$1
     shift
     # -n: in the foreground, so that the process keeps its log and $! is its id.
-    spawn-fcgi -n -s "$RUN_DIR/$name.socket" -M 0660 "$@" -- "$CGI_BIN/$name.fcgi" \
+    # setsid: a terminal that closes does not end it.
+    setsid spawn-fcgi -n -s "$RUN_DIR/$name.socket" -M 0660 "$@" -- "$CGI_BIN/$name.fcgi" \
         </dev/null >>"$LOG_DIR/$name.log" 2>&1 &
     echo $! >"$RUN_DIR/$name.pid"
     for _ in 1 2 3 4 5 6 7 8 9 10; do

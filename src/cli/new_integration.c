@@ -48,10 +48,10 @@ static void print(bool json, const struct vendor *vendor, const char *name, cons
     text_putc(&out, '}');
     puts(json ? text_string(&out) : text_string(&text));
     if (!json) {
-        printf("\nPush URL: %s\n", url);
-        fputs("Put the section into integrations = ( … ), fill in flashduty_key, and give the push "
-              "URL to the vendor's console.\n",
-              stderr);
+        fprintf(stderr,
+                "Put the section into integrations = ( … ), fill in flashduty_key, and give this "
+                "push URL to the vendor's console:\n%s\n",
+                url);
     }
     text_clear(&out);
     text_clear(&text);

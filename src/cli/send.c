@@ -13,12 +13,10 @@
 
 #define SEND_TIMEOUT_MS 10000
 
-static const char *url_option, *status_option, *sign_key_option, *ca_file_option;
-static const struct cli_option options[] = {{"url", &url_option},
-                                            {"status", &status_option},
-                                            {"sign-key", &sign_key_option},
-                                            {"ca-file", &ca_file_option},
-                                            {NULL, NULL}};
+static const char *url_option, *status_option, *sign_key_option, *ca_file_option, *topic_option;
+static const struct cli_option options[] = {
+    {"url", &url_option},         {"status", &status_option}, {"sign-key", &sign_key_option},
+    {"ca-file", &ca_file_option}, {"topic", &topic_option},   {NULL, NULL}};
 
 /* The sample's topic and certificate: no project of Huawei's has such an id. */
 #define TOPIC "urn:smn:cn-north-4:00000000000000000000000000000000:flashduty-gateway-sample"
@@ -34,6 +32,11 @@ struct sample {
     const char *status;
     bool is_over;
 };
+
+static const char *topic(void)
+{
+    return topic_option ? topic_option : TOPIC;
+}
 
 static void member(struct text *out, const char *before, const char *name, const char *value)
 {
@@ -108,7 +111,7 @@ static void ces_envelope(struct sample *sample, const char *message, const char 
     text_clear(body);
     member(body, "{", "type", "Notification");
     member(body, ",", "message_id", sample->id);
-    member(body, ",", "topic_urn", TOPIC);
+    member(body, ",", "topic_urn", topic());
     member(body, ",", "subject", text_string(&subject));
     member(body, ",", "message", message);
     member(body, ",", "timestamp", sample->time);
@@ -219,9 +222,10 @@ static const char *find_status(const struct kind *kind)
 static enum cli_exit post(const struct sample *sample, bool is_smn)
 {
     struct error error = {0};
-    struct text id_header = {0};
+    struct text id_header = {0}, topic_header = {0};
     text_printf(&id_header, "X-SMN-MESSAGE-ID: %s", sample->id);
-    const char *const headers[] = {"X-SMN-MESSAGE-TYPE: Notification", "X-SMN-TOPIC-URN: " TOPIC,
+    text_printf(&topic_header, "X-SMN-TOPIC-URN: %s", topic());
+    const char *const headers[] = {"X-SMN-MESSAGE-TYPE: Notification", text_string(&topic_header),
                                    text_string(&id_header), NULL};
     struct transport *transport =
         transport_new(ca_file_option ? ca_file_option : "", "", false, &error);
@@ -247,6 +251,7 @@ static enum cli_exit post(const struct sample *sample, bool is_smn)
 out:
     transport_call_free(call);
     transport_free(transport);
+    text_clear(&topic_header);
     text_clear(&id_header);
     return status;
 }
@@ -286,13 +291,15 @@ static enum cli_exit run(const struct cli_call *call)
 
 const struct command command_send = {
     .name = "send",
-    .arguments = "ces|guance --url URL [--status STATUS] [--sign-key FILE] [--ca-file FILE]",
+    .arguments = "ces|guance --url URL [--status STATUS] [--sign-key FILE] [--topic URN] "
+                 "[--ca-file FILE]",
     .summary = "Posts a realistic sample alert to a running endpoint",
     .help = "  --url URL        the push URL, with its integration_key\n"
             "  --status STATUS  ces: critical (default), major, minor, info, ok;\n"
             "                   guance: critical (default), error, warning, info, nodata, ok\n"
             "  --sign-key FILE  ces: sign with this private key (PEM), whose certificate the\n"
             "                   gateway holds in smn.certificate\n"
+            "  --topic URN      ces: the topic of the sample, one of the integration's topic_urn\n"
             "  --ca-file FILE   the certificate authority of the endpoint, if it is one's own\n"
             "Prints the answer. Exit status 1 if it is not 2xx, 5 if none came.\n",
     .min_words = 1,

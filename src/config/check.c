@@ -51,6 +51,8 @@ const char *config_check_key(const char *text)
 {
     if (consists_of(text, LETTERS DIGITS "_-", 1, KEY_LENGTH_MAX))
         return NULL;
+    if (!*text)
+        return "is empty; fill in the key of a Standard Alert Event integration";
     return "is no integration key; 1 to 128 of A-Z a-z 0-9 _ - are one";
 }
 

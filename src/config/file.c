@@ -31,8 +31,8 @@ static bool check_status(const struct stat *status, enum file_guard guard, size_
     if (guard == FILE_OWN && status->st_uid != 0 && status->st_uid != geteuid())
         return error_set(
             error, ERROR_INVALID,
-            "belongs to user %ju; it must belong to user %ju, which runs this program, "
-            "or to root",
+            "belongs to user %ju; it must belong to root or to the user who runs this program, "
+            "here user %ju: run it as that user, or change the owner",
             (uintmax_t)status->st_uid, (uintmax_t)geteuid());
     mode_t writers = guard == FILE_OWN ? S_IWGRP | S_IWOTH : S_IWOTH;
     if (status->st_mode & writers)

@@ -136,7 +136,8 @@ static const char *english_metric(struct arena *arena, const char *sentence)
     else if (!strncmp(sentence, start, strlen(start)))
         from = sentence + strlen(start);
     const char *quote = from ? strchr(from, '"') : NULL;
-    for (const char *of = from; quote && (of = strstr(of, middle)) && of < quote; of++)
+    bool is_quoted = quote && strchr(quote + 1, '"');
+    for (const char *of = from; is_quoted && (of = strstr(of, middle)) && of < quote; of++)
         end = of;
     return end ? arena_copy(arena, from, (size_t)(end - from)) : "";
 }

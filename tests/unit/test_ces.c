@@ -1,7 +1,7 @@
 /* What holds between CES messages: which of them are one alert; and whatever is sent. */
 #include "mapping.h"
 
-#define MUTATIONS 4000
+#define MUTATIONS 10000
 
 static struct arena arena;
 

@@ -1194,8 +1194,8 @@ static void a_key_file_is_as_private_as_the_configuration(void **state)
     } rows[] = {
         {0644, FLASHDUTY_KEY, "others may read the file it names; set permissions 600\n"},
         {0620, FLASHDUTY_KEY, "the file it names can be changed by its group; set permissions 600"},
-        {0600, "", "the first line of the file it names is no integration key; "},
-        {0600, "\n" FLASHDUTY_KEY, "the first line of the file it names is no integration key; "},
+        {0600, "", "the first line of the file it names is empty; fill in the key "},
+        {0600, "\n" FLASHDUTY_KEY, "the first line of the file it names is empty; "},
         {0600, CANARY " and more", "the first line of the file it names is no integration key; "},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -1218,7 +1218,9 @@ static void flashduty_keys_of_the_wrong_shape_are_refused(void **state)
                  "integrations = ( { name = \"a\" vendor = \"guance\" push_key = \"" PUSH_KEY
                  "\"\nflashduty_key = \"%s\"" END,
                  keys[i]);
-        assert_refused(text, "2: integration 1: flashduty_key: is no integration key; 1 to 128");
+        assert_refused(
+            text, keys[i][0] ? "2: integration 1: flashduty_key: is no integration key; 1 to 128"
+                             : "2: integration 1: flashduty_key: is empty; fill in the key");
     }
 }
 

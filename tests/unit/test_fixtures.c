@@ -206,7 +206,7 @@ static size_t collect(const char *table, const struct vendor *vendor, struct CMU
 
 int main(void)
 {
-    static struct CMUnitTest tests[400];
+    static struct CMUnitTest tests[800];
     size_t count = 0, limit = sizeof tests / sizeof *tests;
     for (const struct vendor *const *vendor = vendors; *vendor; vendor++)
         count = collect("tests/fixtures", *vendor, tests, count, limit);
