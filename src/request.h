@@ -30,7 +30,7 @@ struct request {
     bool is_drained; /* the body was read to its end */
     const char *content_type;
     size_t declared_length; /* CONTENT_LENGTH; SIZE_MAX: there is none, as with a chunked body */
-    char *body; /* NUL-terminated; NULL until read */
+    char *body;             /* NUL-terminated; NULL until read */
     size_t body_length;
     struct error error; /* why it could not be received; ERROR_NONE: it was */
     struct arena arena; /* for everything that lives as long as the request */
