@@ -54,13 +54,13 @@ const char *ces_either(const char *a, const char *b) __attribute__((nonnull));
 /* The word for the level, wherever it stands. */
 const char *ces_level(const struct ces_message *message) __attribute__((nonnull));
 
-/* What several places may tell. */
+/* What several places may tell: the rule's name, the resource's id or name, the alarm's time. */
 const char *ces_rule(const struct ces_message *message) __attribute__((nonnull));
 const char *ces_resource(const struct ces_message *message) __attribute__((nonnull));
 bool ces_time(const struct ces_message *message, int64_t *seconds) __attribute__((nonnull));
 
-/* The next pair of a list ("name:value,name:value" or "key=value,key=value"), NULL name and all
- * at its end. A part without a separator belongs to the value before it. */
+/* The next pair of a list ("name:value,name:value" or "key=value,key=value"); false at its end. A
+ * part without a separator belongs to the value before it. */
 struct ces_pair {
     const char *name, *value;
 };

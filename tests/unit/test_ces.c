@@ -224,7 +224,7 @@ static void a_level_that_no_table_knows_outlives_the_message(void **state)
 {
     (void)state;
     struct classic strange = usual;
-    strange.level = "  Blocker of the whole region and of everything behind it ";
+    strange.level = "  Blocker of the whole region and of everything behind it";
     struct outcome outcome = outcome_of(envelope(TOPIC, "1", "", classic_message(&strange)));
     assert_int_equal(outcome.severity, SEVERITY_WARNING);
     assert_string_equal(outcome.level, "Blocker of the whole region and of everything behind it");
