@@ -224,6 +224,21 @@ bool text_equal_ignoring_case(const char *a, const char *b)
     return *a == *b;
 }
 
+const char *text_mask(struct arena *arena, const char *string, const char *secret)
+{
+    struct text out = {0};
+    const char *found;
+    if (!*secret || !strstr(string, secret))
+        return string;
+    while ((found = strstr(string, secret))) {
+        text_append(&out, string, (size_t)(found - string));
+        text_puts(&out, "…");
+        string = found + strlen(secret);
+    }
+    text_puts(&out, string);
+    return text_into(&out, arena);
+}
+
 #define IDEOGRAPHIC_SPACE "\xe3\x80\x80"
 
 const char *text_trim(struct arena *arena, const char *string)

@@ -52,6 +52,10 @@ const char *utf8_cut(struct arena *arena, const char *string, size_t limit)
 /* ASCII letters compared without case; other bytes as they are. */
 bool text_equal_ignoring_case(const char *a, const char *b) __attribute__((nonnull));
 
+/* string with every occurrence of secret (not empty) as "…": for what others say of our keys. */
+const char *text_mask(struct arena *arena, const char *string, const char *secret)
+    __attribute__((nonnull));
+
 /* string without white space (ASCII, U+3000) at both ends. */
 const char *text_trim(struct arena *arena, const char *string) __attribute__((nonnull));
 

@@ -49,6 +49,15 @@ static int64_t pause_ms(int tries)
     return pause + pause * noise / 1024;
 }
 
+/* An answer may name the key it refuses; a log and a vendor need not read it. */
+static void mask(struct delivery *delivery, struct arena *arena)
+{
+    struct flashduty_answer *answer = &delivery->answer;
+    answer->code = text_mask(arena, answer->code, delivery->flashduty_key);
+    answer->message = text_mask(arena, answer->message, delivery->flashduty_key);
+    answer->request_id = text_mask(arena, answer->request_id, delivery->flashduty_key);
+}
+
 static void settle(struct delivery *delivery, int64_t deadline_ms, struct arena *arena)
 {
     struct transport_answer answer = transport_answer(delivery->call);
@@ -58,6 +67,7 @@ static void settle(struct delivery *delivery, int64_t deadline_ms, struct arena 
         answer.status
             ? flashduty_judge(arena, answer.status, answer.body, answer.body_length)
             : (struct flashduty_answer){VERDICT_RETRY, "", arena_string(arena, answer.failure), ""};
+    mask(delivery, arena);
     delivery->retry_after_s = answer.retry_after_s;
     transport_call_free(delivery->call);
     delivery->call = NULL;

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define RSA_BITS_MIN 2048
-#define SIGNATURE_BYTES_MAX 1024
+#define SIGNATURE_BYTES_MAX 1026 /* a multiple of 3, so that decoding needs no more */
+#define BASE64_SIZE(bytes) ((bytes) / 3 * 4 + 1)
 
 /* The certificate that Huawei publishes for pinning, CN=Huawei-Cloud-SMN-Meter, until 2030-09-07
  * (https://support.huaweicloud.com/usermanual-smn/smn_ug_a9000.html). Proved on messages of
@@ -118,20 +119,23 @@ void smn_pins_clear(struct smn_settings *settings)
     settings->pin_count = 0;
 }
 
-/* Strict base64 (RFC 4648, 4): EVP_DecodeBlock alone skips white space at the start and takes any
- * amount of padding. 0: none of it. */
+/* Strict base64 (RFC 4648, 4): what does not encode to the same text again is refused, as white
+ * space, too much padding, or bits behind the end. 0: none of it. */
 static size_t decode_base64(const char *text, unsigned char out[static SIGNATURE_BYTES_MAX])
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned char again[BASE64_SIZE(SIGNATURE_BYTES_MAX)];
     size_t length = strlen(text);
-    size_t digits = strspn(text, alphabet);
-    size_t padding = length - digits;
-    if (length % 4 || padding > 2 || strspn(text + digits, "=") != padding ||
-        length / 4 * 3 > SIGNATURE_BYTES_MAX)
+    if (length % 4 || length >= sizeof again)
         return 0;
+    size_t padding = 0;
+    while (padding < 2 && padding < length && text[length - 1 - padding] == '=')
+        padding++;
     int bytes = EVP_DecodeBlock(out, (const unsigned char *)text, (int)length);
-    return bytes < 0 || (size_t)bytes < padding ? 0 : (size_t)bytes - padding;
+    if (bytes < (int)padding)
+        return 0;
+    bytes -= (int)padding;
+    EVP_EncodeBlock(again, out, bytes);
+    return memcmp(again, text, length + 1) ? 0 : (size_t)bytes;
 }
 
 /* 1: genuine, 0: not by this key, -1: no memory. */

@@ -47,6 +47,22 @@ FAULTS = {
     "no HTTP": {"do": "garbage"},
     "a connection cut before the body is read": {"do": "drop", "when": "before"},
     "a connection cut after it": {"do": "drop", "when": "after"},
+    "200 with an error that is none of Flashduty's": {
+        "do": "status",
+        "status": 200,
+        "body": '{"request_id":"x","error":"no"}',
+    },
+    "JSON with bytes behind it": {
+        "do": "status",
+        "status": 200,
+        "body": '{"request_id":"x","data":{"alert_key":"x"}}\0x',
+    },
+    "chunks that are none": {
+        "do": "status",
+        "status": 200,
+        "body": '{"request_id":"x","data":{"alert_key":"x"}}',
+        "headers": {"Transfer-Encoding": "chunked"},
+    },
     "a huge page": {"do": "status", "status": 200, "body": "x" * 3_000_000},
 }
 # Faults that do not pass.
@@ -183,6 +199,20 @@ class Forwarding:
             with self.subTest(value):
                 self.assertEqual(answer.outcome, "delivered", answer.body)
 
+    def test_a_retry_after_of_many_years_is_not_waited_for(self):
+        guance = self.gateway()
+        a_date = "Thu, 01 Jan 2088 00:00:00 GMT"
+        values = ("31536000", str(2**63 // 1000 + 1), str(2**63 - 1), a_date)
+        for value in values:
+            with self.subTest(value):
+                self.flashduty.clear()
+                behaviour = {"do": "status", "status": 503, "headers": {"Retry-After": value}}
+                self.flashduty.answer(behaviour)
+                answer = guance.post(guance_event())
+                self.assert_error(answer, 503)
+                self.assertGreaterEqual(int(answer.headers["retry-after"]), 3600)
+                self.assertEqual(len(self.flashduty.requests), 1)
+
     # ---- TLS and proxies ----
 
     def test_a_certificate_of_our_own_ca_is_trusted_by_ca_file(self):
@@ -257,9 +287,8 @@ class Forwarding:
         self.assert_error(self.gateway().post(body), 400, "expected a Guance event")
         self.assertEqual(len(self.flashduty.events), 2)
 
-    def test_one_event_that_flashduty_does_not_take_makes_the_array_503(self):
-        first = settings.GUANCE_FLASHDUTY_KEY
-        self.flashduty.answer(FAULTS["503"], times=None, key=first)
+    def test_one_event_that_flashduty_does_not_take_in_time_makes_the_array_503(self):
+        self.flashduty.answer(FAULTS["503"], times=None)
         guance = self.gateway(deadline_ms=DEADLINE_MS)
         answer = guance.post([guance_event(), {"df_title": "just a test"}])
         self.assert_error(answer, 503, "503")
@@ -277,6 +306,10 @@ class Forwarding:
         guance = self.gateway()
         self.assert_delivered(guance.post(body), count=10)
         self.assertLess(float(self.record(guance)["total_ms"]), 2000)
+
+    def test_an_array_of_hundreds_of_events_is_delivered(self):
+        body = [guance_event(df_monitor_checker_event_ref=f"{number:032}") for number in range(300)]
+        self.assert_delivered(self.gateway().post(body), count=300)
 
     # ---- settings that reach a request ----
 

@@ -143,6 +143,30 @@ class FastCgiProcess(GatewayTest):
                 outcomes = [future.result().outcome for future in futures]
                 self.assertEqual(outcomes, ["delivered"] * 10)
 
+    def test_what_a_busy_process_forwards_before_its_end_is_answered(self):
+        """Who is not answered was not served: the web server may ask another process."""
+        for delay in (0, 0.05, 0.1):
+            with self.subTest(delay):
+                self.flashduty.clear()
+                guance = self.gateway(workers=8)
+                guance.request(method="GET")
+                with ThreadPoolExecutor(16) as pool:
+                    futures = [pool.submit(self.post_until_refused, guance) for _ in range(16)]
+                    time.sleep(delay)
+                    self.assertEqual(guance.stop(), 0)
+                answered = sum(future.result() for future in futures)
+                self.assertEqual(len(self.flashduty.events), answered)
+
+    def post_until_refused(self, guance):
+        """Posts one alert after the other until there is no answer; how many were delivered."""
+        for count in range(10000):
+            try:
+                answer = guance.post(guance_event())
+            except (EOFError, ConnectionError):
+                return count
+            self.assertEqual(answer.outcome, "delivered", answer.body)
+        raise AssertionError("the process did not end")
+
     def test_a_retry_that_is_under_way_is_finished_before_the_end(self):
         self.flashduty.answer({"do": "status", "status": 503, "retry_after": 1})
         guance = self.gateway()

@@ -151,12 +151,14 @@ class Keeping(FramingTest):
         second = whole_request(parameters(), BODY, request_id=2)
         connection = self.send(head + second + stream(STDIN, BODY))
         try:
-            while connection.receive().kind != END_REQUEST:
-                pass
+            while True:
+                got = connection.receive()
+                if (got.kind, got.request_id) == (END_REQUEST, 1):
+                    break
         except EOFError:
             pass
+        self.assertLessEqual(len(self.flashduty.requests), 1)
         self.assert_goes_on()
-        self.assertLessEqual(len(self.flashduty.requests), 2)
 
     def test_a_request_forged_in_a_body_is_never_served(self):
         """libfcgi reads a buffer at a time, and takes for records what is left behind one."""
