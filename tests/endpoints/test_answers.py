@@ -468,7 +468,8 @@ class AnswersOfCgi(Answers, GatewayTest):
 
     def test_arguments_are_ignored(self):
         guance = self.gateway()
-        for count, words in enumerate((["--help"], ["check", "/etc/passwd"], ["integration_key"]), 1):
+        command_lines = (["--help"], ["check", "/etc/passwd"], ["integration_key"])
+        for count, words in enumerate(command_lines, 1):
             with self.subTest(words):
                 self.assert_delivered(guance.post(guance_event(), arguments=words), count)
 

@@ -350,19 +350,18 @@ class Secrets:
         self.assertEqual(self.flashduty.violations, [])
 
     def test_no_refused_message_of_smn_forges_a_line(self):
-        ces = self.gateway(
-            "ces",
-            smn={**settings.trusting(self.keys), "max_age_hours": 1},
-            integrations=[settings.ces_integration(push_key=[CES_KEY], topic_urn=["urn:smn:a:b:c"])],
-        )
+        topic = "urn:smn:a:b:c"
+        integration = settings.ces_integration(push_key=[CES_KEY], topic_urn=[topic])
+        trusting = {**settings.trusting(self.keys), "max_age_hours": 1}
+        ces = self.gateway("ces", smn=trusting, integrations=[integration])
         posted = 0
         for name, text in self.hostile.items():
             good = {
-                **smn.notification("text", topic_urn="urn:smn:a:b:c"),
+                **smn.notification("text", topic_urn=topic),
                 "signature": "AAAA",
                 "signing_cert_url": "https://x/y.pem",
             }
-            confirmation = smn.confirmation(text, topic_urn="urn:smn:a:b:c")
+            confirmation = smn.confirmation(text, topic_urn=topic)
             envelopes = [
                 {**good, "topic_urn": text},
                 {**good, "signing_cert_url": f"https://x/{text}"},

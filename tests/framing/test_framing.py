@@ -317,7 +317,8 @@ class Waiting(FramingTest):
 
         silent = self.send(b"")
         with ThreadPoolExecutor(9) as pool:
-            drips = [pool.submit(drip, sent) for sent in 2 * (0, 20, start_of_body, start_of_body + 9)]
+            starts = (0, 20, start_of_body, start_of_body + 9)
+            drips = [pool.submit(drip, start) for start in 2 * starts]
             other = pool.submit(others)
             try:
                 for drip_ in drips:
