@@ -70,12 +70,14 @@ int endpoint_main(const struct vendor *vendor)
     if (config_defaults(&defaults, &error)) {
         const struct config *config = gateway.config ? gateway.config : &defaults;
         gateway.transport = transport_new(config->ca_file, config->proxy, !is_cgi, &error);
+        gateway.certificates = certificates_new(!is_cgi, config->ca_file, &error);
     }
-    if (gateway.transport)
+    if (gateway.transport && gateway.certificates)
         status = run(&gateway, is_cgi, &defaults);
     else
         log_event(LOG_ERROR, "cannot start", "reason", error.text, NULL);
     transport_free(gateway.transport);
+    certificates_free(gateway.certificates);
     config_free(&defaults);
     config_free(&loaded);
     return status;

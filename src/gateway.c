@@ -119,9 +119,35 @@ static bool check_vendor(struct exchange *x)
                      other->title, own->title, other->endpoint);
 }
 
+static int64_t deadline_ms(const struct exchange *x)
+{
+    return x->request->arrived_ms + x->gateway->config->deadline_ms;
+}
+
+static bool get_certificate(void *context, const char *url, bool private_network, struct text *pem,
+                            struct error *error)
+{
+    const struct exchange *x = context;
+    return certificates_get(x->gateway->certificates, url, private_network,
+                            deadline_ms(x) - clock_monotonic_ms(), pem, error);
+}
+
+static bool is_held(void *context, const char *file)
+{
+    const struct exchange *x = context;
+    return certificates_is_held(x->gateway->certificates, file);
+}
+
+static void hold(void *context, const char *file)
+{
+    const struct exchange *x = context;
+    certificates_hold(x->gateway->certificates, file);
+}
+
 static bool parse(struct exchange *x)
 {
     const struct vendor *vendor = x->gateway->vendor;
+    const struct vendor_authority authority = {x, get_certificate, is_held, hold};
     const struct vendor_input input = {
         .body = x->request->body,
         .length = x->request->body_length,
@@ -129,6 +155,7 @@ static bool parse(struct exchange *x)
             vendor->type_header ? request_variable(x->request, vendor->type_header) : NULL,
         .now_ms = clock_wall_ms(),
         .smn = &x->gateway->config->smn,
+        .authority = &authority,
         .topic_urns = x->integration->topic_urns,
         .topic_urn_count = x->integration->topic_urn_count,
     };
@@ -141,11 +168,6 @@ static bool parse(struct exchange *x)
 }
 
 /* ---- deliver ---- */
-
-static int64_t deadline_ms(const struct exchange *x)
-{
-    return x->request->arrived_ms + x->gateway->config->deadline_ms;
-}
 
 void gateway_apply_integration(const struct integration *integration, struct arena *arena,
                                struct alert *alert)

@@ -11,12 +11,14 @@
 #include "net/transport.h"
 #include "request.h"
 #include "response.h"
+#include "trust/certificates.h"
 #include "vendors/vendor.h"
 
 struct gateway {
     const struct vendor *vendor;
     const struct config *config; /* NULL: broken, every request is answered 503 */
     struct transport *transport;
+    struct certificates *certificates;
 };
 
 /* Answers one request, and writes its line to the log. context: the struct gateway. */

@@ -370,11 +370,11 @@ static bool enqueue(struct pool *pool, struct connection connection)
 
 /* ---- the accepting loop ---- */
 
-static void drop_silent(struct pool *pool, size_t index)
+static void drop_oldest_silent(struct pool *pool)
 {
+    close(pool->silent[0].descriptor);
     pool->silent_count--;
-    memmove(&pool->silent[index], &pool->silent[index + 1],
-            (pool->silent_count - index) * sizeof pool->silent[index]);
+    memmove(&pool->silent[0], &pool->silent[1], pool->silent_count * sizeof pool->silent[0]);
 }
 
 static void accept_connection(struct pool *pool)
@@ -384,15 +384,16 @@ static void accept_connection(struct pool *pool)
         bool is_harmless = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
         if (is_harmless)
             return;
+        /* Out of descriptors, most likely: a silent peer gives its back, others will. */
         log_event(LOG_ERROR, "accept failed", "reason", strerror(errno), NULL);
-        /* Out of descriptors, most likely: those in use will come back. */
-        poll(NULL, 0, 100);
+        if (pool->silent_count > 0)
+            drop_oldest_silent(pool);
+        else
+            poll(NULL, 0, 100);
         return;
     }
-    if (pool->silent_count == SILENT_MAX) {
-        close(pool->silent[0].descriptor);
-        drop_silent(pool, 0);
-    }
+    if (pool->silent_count == SILENT_MAX)
+        drop_oldest_silent(pool);
     pool->silent[pool->silent_count++] = (struct connection){descriptor, clock_monotonic_ms()};
 }
 

@@ -27,11 +27,15 @@
 /* A confirmation's answer is a line of JSON. */
 #define GUARDED_GET_BYTES_MAX 16384
 #define GUARDED_GET_TIMEOUT_MS 2500
+/* A certificate of SMN leaves most of deadline_ms to forwarding. */
+#define CERTIFICATE_TIMEOUT_MS 1500
 
 /* Name resolution, TCP and TLS together; leaves time for a second try inside deadline_ms. */
 #define CONNECT_TIMEOUT_MS 2000
 /* The first try is followed by another after this, doubling. */
 #define RETRY_FIRST_MS 200
+/* A longer Retry-After is not believed. */
+#define RETRY_AFTER_S_MAX 3600
 
 /* A peer of the FastCGI socket has this long to send head and body. */
 #define RECEIVE_TIMEOUT_MS 10000

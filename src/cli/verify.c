@@ -33,7 +33,7 @@ static enum cli_exit verify(const struct cli_call *call, const struct config *co
     if (!smn_read(json, NULL, &envelope, &error))
         return cli_fail(CLI_NO, "%s", error.text);
     smn_signed_bytes(json, &envelope, &bytes);
-    bool is_genuine = smn_check_signature(&config->smn, json, &envelope, &pin, &error);
+    bool is_genuine = smn_check_signature(&config->smn, NULL, json, &envelope, &pin, &error);
     if (call->json) {
         print_json(&envelope, is_genuine ? pin : NULL, &error, &bytes);
     } else if (is_genuine) {

@@ -84,7 +84,7 @@ bool config_defaults(struct config *config, struct error *error)
         .max_body_bytes = 524288,
         .workers = 64,
         .log_level = LOG_INFO,
-        .smn = {.verify = SMN_VERIFY_PINNED, .max_age_hours = 24},
+        .smn = {.verify = SMN_VERIFY_FETCH, .max_age_hours = 24},
     };
     if (smn_pins_compiled_in(&config->smn, &config->arena, error) &&
         (!config->arena.failed || error_out_of_memory(error)))

@@ -9,7 +9,10 @@
 #define CERTIFICATE_FILE_BYTES_MAX 65536
 
 static const char *const verify_names[] = {
-    [SMN_VERIFY_PINNED] = "pinned", [SMN_VERIFY_OFF] = "off"};
+    [SMN_VERIFY_FETCH] = "fetch",
+    [SMN_VERIFY_PINNED] = "pinned",
+    [SMN_VERIFY_OFF] = "off",
+};
 
 static const char *base_name(const char *path)
 {

@@ -68,7 +68,8 @@ static void settle(struct delivery *delivery, int64_t deadline_ms, struct arena 
             ? flashduty_judge(arena, answer.status, answer.body, answer.body_length)
             : (struct flashduty_answer){VERDICT_RETRY, "", arena_string(arena, answer.failure), ""};
     mask(delivery, arena);
-    delivery->retry_after_s = answer.retry_after_s;
+    delivery->retry_after_s =
+        answer.retry_after_s < RETRY_AFTER_S_MAX ? answer.retry_after_s : RETRY_AFTER_S_MAX;
     transport_call_free(delivery->call);
     delivery->call = NULL;
     delivery->is_over = delivery->answer.verdict != VERDICT_RETRY;

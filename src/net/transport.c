@@ -16,8 +16,9 @@
 #include "net/certificate_store.h"
 #include "net/easy.h"
 
-/* More than the calls that are ever under way at once; libcurl's own limit follows the load. */
-#define CONNECTIONS_KEPT 256L
+/* Connections open at once, idle ones included; what is more (a body may hold a thousand events)
+ * waits for one of them. */
+#define CONNECTIONS_MAX 256L
 /* The loop is woken for everything that matters; this is only so that poll has a number. */
 #define IDLE_POLL_MS 60000
 /* libcurl's calls do not block; should one hang all the same (a folder on a dead network file
@@ -411,7 +412,8 @@ static bool is_usable(CURLM *multi, CURLSH *tls_sessions)
     return multi && tls_sessions &&
            curl_share_setopt(tls_sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) ==
                CURLSHE_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK &&
            curl_multi_wakeup(multi) == CURLM_OK;
 }

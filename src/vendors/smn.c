@@ -110,48 +110,110 @@ static const char *file_name(struct arena *arena, const char *url)
     return arena_copy(arena, start, length - (size_t)(start - url));
 }
 
-static bool judge(enum smn_verdict verdict, const struct smn_envelope *envelope, const char *file,
-                  struct error *error)
+/* A signature on its way to a judgement. */
+struct signature {
+    const struct smn_settings *settings;
+    const struct vendor_authority *authority;
+    const struct smn_envelope *envelope;
+    struct arena arena;
+    struct text bytes;
+    const char *file; /* name of the certificate that the message asks for */
+};
+
+static bool is_held(const struct signature *signature)
 {
-    bool is_v1 = text_equal_ignoring_case(
-        *envelope->signature_version ? envelope->signature_version : "v1", "v1");
-    if (verdict == SMN_GENUINE)
-        return true;
-    if (verdict == SMN_FAILED)
-        return error_out_of_memory(error);
-    if (!is_v1)
-        return error_set(error, ERROR_UNAVAILABLE,
-                         "signature_version \"%.16s\" is not known: only "
-                         "v1 can be judged",
-                         envelope->signature_version);
-    if (verdict == SMN_FORGED)
-        return error_set(error, ERROR_FORBIDDEN,
-                         "the signature does not fit the message (certificate \"%.128s\")", file);
-    return error_set(error, ERROR_UNAVAILABLE,
-                     "the certificate \"%.128s\" that signed this message "
-                     "is not held: add its PEM file to smn.certificate",
-                     file);
+    const struct vendor_authority *authority = signature->authority;
+    return authority && authority->is_held(authority->context, signature->file);
 }
 
-bool smn_check_signature(const struct smn_settings *settings, const struct json *json,
+static bool refuse(const struct signature *signature, enum smn_verdict verdict, struct error *error)
+{
+    const char *version = signature->envelope->signature_version;
+    if (verdict == SMN_FAILED)
+        return error_out_of_memory(error);
+    if (*version && !text_equal_ignoring_case(version, "v1"))
+        return error_set(error, ERROR_UNAVAILABLE,
+                         "signature_version \"%.16s\" is not known: only v1 can be judged",
+                         version);
+    if (verdict == SMN_FORGED || is_held(signature))
+        return error_set(error, ERROR_FORBIDDEN,
+                         "the signature does not fit the message (certificate \"%.128s\")",
+                         signature->file);
+    return error_set(error, ERROR_UNAVAILABLE,
+                     "the certificate \"%.128s\" that signed this message is not held: add its "
+                     "PEM file to smn.certificate",
+                     signature->file);
+}
+
+/* By the certificate at signing_cert_url. */
+static bool check_fetched(struct signature *signature, struct error *error)
+{
+    const struct vendor_authority *authority = signature->authority;
+    const char *url = signature->envelope->signing_cert_url;
+    const char *region = smn_region(&signature->arena, signature->envelope->topic_urn);
+    struct smn_settings fetched = {.verify = SMN_VERIFY_PINNED};
+    struct error cause = {0};
+    struct text pem = {0};
+    bool private_network, is_genuine = false;
+    if (!smn_certificate_url(signature->settings, url, region, &private_network, error))
+        return false;
+    if (!authority->certificate(authority->context, url, private_network, &pem, &cause)) {
+        error_set(error, ERROR_UNAVAILABLE,
+                  "the certificate \"%.128s\" that signed this message cannot be had now (%.256s): "
+                  "try again, or add its PEM file to smn.certificate",
+                  signature->file, cause.text);
+    } else if (smn_pin_add(&fetched, &signature->arena, text_string(&pem), signature->file,
+                           error)) {
+        enum smn_verdict verdict =
+            smn_verify(&fetched, text_string(&signature->bytes), signature->bytes.length,
+                       signature->envelope->signature, "", NULL);
+        is_genuine = verdict == SMN_GENUINE;
+        if (!is_genuine)
+            refuse(signature, verdict, error);
+    }
+    smn_pins_clear(&fetched);
+    text_clear(&pem);
+    return is_genuine;
+}
+
+static bool check_signature(struct signature *signature, const struct smn_pin **pin,
+                            struct error *error)
+{
+    const struct vendor_authority *authority = signature->authority;
+    const struct smn_pin *fitting = NULL;
+    enum smn_verdict verdict =
+        smn_verify(signature->settings, text_string(&signature->bytes), signature->bytes.length,
+                   signature->envelope->signature, signature->file, &fitting);
+    bool is_genuine = verdict == SMN_GENUINE;
+    if (pin)
+        *pin = fitting;
+    if (verdict == SMN_NOT_HELD && authority && signature->settings->verify == SMN_VERIFY_FETCH)
+        is_genuine = check_fetched(signature, error);
+    else if (!is_genuine)
+        refuse(signature, verdict, error);
+    if (is_genuine && authority && *signature->file &&
+        !(fitting && !strcmp(fitting->file, signature->file)))
+        authority->hold(authority->context, signature->file);
+    return is_genuine;
+}
+
+bool smn_check_signature(const struct smn_settings *settings,
+                         const struct vendor_authority *authority, const struct json *json,
                          const struct smn_envelope *envelope, const struct smn_pin **pin,
                          struct error *error)
 {
     if (!*envelope->signature)
         return error_set(error, ERROR_FORBIDDEN,
-                         "the message is not signed: expected the string "
-                         "\"signature\"");
-    struct text bytes = {0};
-    struct arena arena = {0};
-    smn_signed_bytes(json, envelope, &bytes);
-    const char *file = file_name(&arena, envelope->signing_cert_url);
-    bool is_genuine = bytes.failed || arena.failed
+                         "the message is not signed: expected the string \"signature\"");
+    struct signature signature = {
+        .settings = settings, .authority = authority, .envelope = envelope};
+    smn_signed_bytes(json, envelope, &signature.bytes);
+    signature.file = file_name(&signature.arena, envelope->signing_cert_url);
+    bool is_genuine = signature.bytes.failed || signature.arena.failed
                           ? error_out_of_memory(error)
-                          : judge(smn_verify(settings, text_string(&bytes), bytes.length,
-                                             envelope->signature, file, pin),
-                                  envelope, file, error);
-    arena_clear(&arena);
-    text_clear(&bytes);
+                          : check_signature(&signature, pin, error);
+    arena_clear(&signature.arena);
+    text_clear(&signature.bytes);
     return is_genuine;
 }
 
@@ -221,7 +283,7 @@ static bool check_confirmation(const struct vendor_input *input, const struct js
                                const struct smn_envelope *envelope, struct error *error)
 {
     struct error cause = {0};
-    if (smn_check_signature(input->smn, json, envelope, NULL, &cause))
+    if (smn_check_signature(input->smn, input->authority, json, envelope, NULL, &cause))
         return true;
     if (input->smn->verify == SMN_VERIFY_OFF)
         return error_set(error, ERROR_UNAVAILABLE,
@@ -243,7 +305,7 @@ bool smn_authenticate(const struct vendor_input *input, const struct json *json,
         return check_confirmation(input, json, envelope, error);
     if (input->smn->verify == SMN_VERIFY_OFF)
         return true;
-    if (!smn_check_signature(input->smn, json, envelope, NULL, error))
+    if (!smn_check_signature(input->smn, input->authority, json, envelope, NULL, error))
         return false;
     return envelope->type != SMN_NOTIFICATION || check_age(input, envelope, error);
 }

@@ -40,11 +40,14 @@ bool smn_read(const struct json *json, const char *message_type, struct smn_enve
 void smn_signed_bytes(const struct json *json, const struct smn_envelope *envelope,
                       struct text *bytes) __attribute__((nonnull));
 
-/* The signature alone. ERROR_FORBIDDEN: it can never be right. ERROR_UNAVAILABLE: not to be judged
- * by the certificates held; the text names the setting. pin: the certificate that fits. */
-bool smn_check_signature(const struct smn_settings *settings, const struct json *json,
+/* The signature alone: by the pins, then, with verify = "fetch", by the certificate that the
+ * message names. ERROR_FORBIDDEN: it can never be right. ERROR_UNAVAILABLE: not to be judged by
+ * what can be had now; the text names the setting. authority may be NULL. pin: the pin that fits,
+ * if one does. */
+bool smn_check_signature(const struct smn_settings *settings,
+                         const struct vendor_authority *authority, const struct json *json,
                          const struct smn_envelope *envelope, const struct smn_pin **pin,
-                         struct error *error) __attribute__((nonnull(1, 2, 3, 5)));
+                         struct error *error) __attribute__((nonnull(1, 3, 4, 6)));
 
 /* Topic, signature and age, as the settings ask for them. */
 bool smn_authenticate(const struct vendor_input *input, const struct json *json,

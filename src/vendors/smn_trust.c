@@ -4,8 +4,9 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define RSA_BITS_MIN 2048
 #define SIGNATURE_BYTES_MAX 1026 /* a multiple of 3, so that decoding needs no more */
@@ -42,15 +43,39 @@ static const struct {
     {"SMN_cn-north-4_b98100ca131b4116ab8ee7ccedbaae99.pem", huawei_cloud_pem},
 };
 
-/* Regions with an SMN endpoint, from Huawei's own SDK and the captures on record. */
-static const char *const regions[] = {
-    "ae-ad-1",          "af-south-1",  "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
-    "ap-southeast-4",   "cn-east-2",   "cn-east-3",      "cn-east-4",      "cn-east-5",
-    "cn-north-1",       "cn-north-2",  "cn-north-4",     "cn-north-9",     "cn-north-11",
-    "cn-north-12",      "cn-south-1",  "cn-south-2",     "cn-south-4",     "cn-southwest-2",
-    "cn-southwest-3",   "eu-west-0",   "eu-west-101",    "la-north-2",     "la-south-2",
-    "my-kualalumpur-1", "na-mexico-1", "ru-moscow-1",    "sa-brazil-1",    "tr-west-1",
+/* Regions with an SMN endpoint, from Huawei's own SDK and the captures on record, and the hosts
+ * that serve their certificates. A list and no pattern: object storage gives any name below the
+ * same domains to anybody (BUCKET.obs.REGION.myhuaweicloud.com). */
+static const struct {
+    const char *region, *domain; /* smn.REGION.DOMAIN */
+} regions[] = {
+    {"ae-ad-1", "myhuaweicloud.com"},        {"af-south-1", "myhuaweicloud.com"},
+    {"ap-southeast-1", "myhuaweicloud.com"}, {"ap-southeast-2", "myhuaweicloud.com"},
+    {"ap-southeast-3", "myhuaweicloud.com"}, {"ap-southeast-4", "myhuaweicloud.com"},
+    {"cn-east-2", "myhuaweicloud.com"},      {"cn-east-3", "myhuaweicloud.com"},
+    {"cn-east-4", "myhuaweicloud.com"},      {"cn-east-5", "myhuaweicloud.com"},
+    {"cn-north-1", "myhuaweicloud.com"},     {"cn-north-2", "myhuaweicloud.cn"},
+    {"cn-north-4", "myhuaweicloud.com"},     {"cn-north-9", "myhuaweicloud.com"},
+    {"cn-north-11", "myhuaweicloud.com"},    {"cn-north-12", "myhuaweicloud.com"},
+    {"cn-south-1", "myhuaweicloud.com"},     {"cn-south-2", "myhuaweicloud.com"},
+    {"cn-south-4", "myhuaweicloud.com"},     {"cn-southwest-2", "myhuaweicloud.com"},
+    {"cn-southwest-3", "myhuaweicloud.com"}, {"eu-de", "otc.t-systems.com"},
+    {"eu-nl", "otc.t-systems.com"},          {"eu-west-0", "myhuaweicloud.com"},
+    {"eu-west-101", "myhuaweicloud.eu"},     {"la-north-2", "myhuaweicloud.com"},
+    {"la-south-2", "myhuaweicloud.com"},     {"my-kualalumpur-1", "myhuaweicloud.com"},
+    {"na-mexico-1", "myhuaweicloud.com"},    {"ru-moscow-1", "myhuaweicloud.com"},
+    {"sa-brazil-1", "myhuaweicloud.com"},    {"tr-west-1", "myhuaweicloud.com"},
 };
+
+/* The domain of a region's SMN, or NULL. */
+static const char *domain_of(const char *region)
+{
+    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
+        if (!strcmp(region, regions[i].region))
+            return regions[i].domain;
+    }
+    return NULL;
+}
 
 #define CONSOLE "console.huaweicloud.com"
 
@@ -193,9 +218,74 @@ bool smn_confirm_host(const struct smn_settings *settings, const char *host, con
     size_t length = strlen(region);
     if (strncmp(host, region, length) || strcmp(host + length, "-" CONSOLE))
         return false;
-    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
-        if (!strcmp(region, regions[i]))
-            return true;
-    }
-    return false;
+    return domain_of(region) != NULL;
+}
+
+bool smn_certificate_in_force(const char *pem, int64_t now_s, struct error *error)
+{
+    struct error cause = {0};
+    time_t now = (time_t)now_s;
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = public_key(pem, "what was fetched", &cause);
+    bool is_in_force = certificate && key;
+    if (!is_in_force)
+        error_set(error, ERROR_UNAVAILABLE, "%s", cause.code ? cause.text : "out of memory");
+    else if (X509_cmp_time(X509_get0_notBefore(certificate), &now) >= 0 ||
+             X509_cmp_time(X509_get0_notAfter(certificate), &now) <= 0)
+        is_in_force = error_set(error, ERROR_UNAVAILABLE, "the certificate is not in force now");
+    EVP_PKEY_free(key);
+    X509_free(certificate);
+    BIO_free(bio);
+    return is_in_force;
+}
+
+/* Whether name is "SMN_REGION_ID.pem", with an ID of so many of these digits. */
+static bool is_certificate_file(const char *name, const char *region, size_t id_min, size_t id_max,
+                                const char *digits)
+{
+    size_t length = strlen(region);
+    if (strncmp(name, "SMN_", 4) || strncmp(name + 4, region, length) || name[4 + length] != '_')
+        return false;
+    const char *id = name + 4 + length + 1;
+    size_t id_length = strspn(id, digits);
+    return id_length >= id_min && id_length <= id_max && !strcmp(id + id_length, ".pem");
+}
+
+bool smn_certificate_url(const struct smn_settings *settings, const char *url, const char *region,
+                         bool *private_network, struct error *error)
+{
+    static const char scheme[] = "https://", old_path[] = "/smn/",
+                      api_path[] = "/v2/notifications/certifications/download/";
+    static const char hex[] = "0123456789abcdef", id[] = "0123456789abcdef-";
+    char host[256], expected[256] = "";
+    const char *domain = domain_of(region);
+    *private_network = false;
+    if (strncmp(url, scheme, strlen(scheme)))
+        return error_set(error, ERROR_FORBIDDEN, "signing_cert_url is no https address");
+    const char *start = url + strlen(scheme);
+    size_t length = strcspn(start, "/");
+    if (length >= sizeof host)
+        return error_set(error, ERROR_FORBIDDEN, "signing_cert_url has no host of SMN");
+    memcpy(host, start, length);
+    host[length] = '\0';
+    if (domain)
+        snprintf(expected, sizeof expected, "smn.%s.%s", region, domain);
+    if (smn_host_is_configured(settings, host))
+        *private_network = settings->private_network;
+    else if (!domain || strcmp(host, expected))
+        return error_set(error, ERROR_FORBIDDEN,
+                         "signing_cert_url leads to \"%.128s\", which "
+                         "serves no certificates for the topic's region \"%.40s\" (smn.host adds "
+                         "one)",
+                         host, region);
+    const char *path = start + length;
+    if (!strncmp(path, old_path, strlen(old_path)) &&
+        is_certificate_file(path + strlen(old_path), region, 32, 32, hex))
+        return true;
+    if (!strncmp(path, api_path, strlen(api_path)) &&
+        is_certificate_file(path + strlen(api_path), region, 32, 36, id))
+        return true;
+    return error_set(error, ERROR_FORBIDDEN,
+                     "signing_cert_url has a path that no certificate of SMN has");
 }

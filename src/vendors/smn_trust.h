@@ -10,13 +10,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/error.h"
 
 struct evp_pkey_st; /* OpenSSL's EVP_PKEY */
 
-enum smn_verify { SMN_VERIFY_PINNED, SMN_VERIFY_OFF };
+enum smn_verify { SMN_VERIFY_FETCH, SMN_VERIFY_PINNED, SMN_VERIFY_OFF };
 
 struct smn_pin {
     struct evp_pkey_st *key;
@@ -53,6 +54,17 @@ enum smn_verdict { SMN_GENUINE, SMN_FORGED, SMN_NOT_HELD, SMN_FAILED };
 enum smn_verdict smn_verify(const struct smn_settings *settings, const char *signed_bytes,
                             size_t signed_length, const char *signature, const char *file,
                             const struct smn_pin **pin) __attribute__((nonnull(1, 2, 4, 5)));
+
+/* Whether PEM text is one certificate with a key that SMN could sign with, in force at now_s
+ * (seconds since 1970). Else ERROR_UNAVAILABLE says what is wrong with it. */
+bool smn_certificate_in_force(const char *pem, int64_t now_s, struct error *error)
+    __attribute__((nonnull));
+
+/* Whether url is where SMN publishes the certificates of region: exact host, exact path, nothing
+ * re-encoded. Else ERROR_FORBIDDEN says what is wrong with it. private_network: whether the host
+ * may have a private address. */
+bool smn_certificate_url(const struct smn_settings *settings, const char *url, const char *region,
+                         bool *private_network, struct error *error) __attribute__((nonnull));
 
 /* Whether host ("HOST" or "HOST:PORT") stands in the setting smn.host. */
 bool smn_host_is_configured(const struct smn_settings *settings, const char *host)

@@ -19,6 +19,19 @@
 
 struct smn_settings;
 
+/* Where certificates come from that are not in the configuration: the vendor's one way to what lies
+ * outside. */
+struct vendor_authority {
+    void *context;
+    /* Appends the certificate (PEM) at a url that the vendor has checked. ERROR_UNAVAILABLE: not
+     * now. */
+    bool (*certificate)(void *context, const char *url, bool private_network, struct text *pem,
+                        struct error *error);
+    /* Whether a certificate of this file name has verified a message before. */
+    bool (*is_held)(void *context, const char *file);
+    void (*hold)(void *context, const char *file);
+};
+
 /* What a request brings. */
 struct vendor_input {
     const char *body;
@@ -26,7 +39,8 @@ struct vendor_input {
     const char *message_type; /* the vendor's type_header, or NULL */
     int64_t now_ms;           /* wall clock */
     const struct smn_settings *smn;
-    const char *const *topic_urns; /* the topics that the integration takes; none: any */
+    const struct vendor_authority *authority; /* NULL: there is none */
+    const char *const *topic_urns;            /* the topics that the integration takes; none: any */
     size_t topic_urn_count;
 };
 

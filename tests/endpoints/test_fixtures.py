@@ -1,10 +1,11 @@
 """Every fixture, through the whole program: what is posted is what Flashduty gets."""
 
+import functools
 import json
 import unittest
 
 from tests.simulator import smn
-from tests.support import fixtures, settings
+from tests.support import fixtures, paths, settings
 from tests.support.gateway import CGI, FASTCGI, FLASHDUTY_KEYS, GatewayTest
 
 SIGNED_MEMBERS = {*smn.NOTIFICATION_MEMBERS, *smn.CONFIRMATION_MEMBERS}
@@ -18,13 +19,14 @@ def once_only(pairs):
     return value
 
 
-def signed(keys, body):
+@functools.cache
+def signed(body):
     """An SMN envelope with a signature of ours; the body as it is if it is none."""
     try:
         envelope = json.loads(body, object_pairs_hook=once_only)
         texts = [envelope[name] for name in SIGNED_MEMBERS & set(envelope)]
         if all(isinstance(text, str) for text in texts):
-            return json.dumps(keys.sign(envelope)).encode()
+            return json.dumps(smn.shared_keys().sign(envelope)).encode()
     except (ValueError, TypeError, KeyError, IndexError):
         pass
     return body
@@ -37,6 +39,8 @@ def outcome_of(item):
 
 class Fixtures:
     """A table of cases a vendor."""
+
+    step = 1
 
     def check(self, case, gateway, body):
         """Posts a case and looks at the answer and at what has arrived."""
@@ -67,22 +71,23 @@ class Fixtures:
 
     def test_every_guance_fixture_becomes_what_it_should(self):
         guance = self.gateway("guance")
-        for case in fixtures.cases("guance"):
+        for case in fixtures.cases("guance")[:: self.step]:
             with self.subTest(case.name):
                 self.check(case, guance, case.body)
 
     def test_every_ces_fixture_becomes_what_it_should(self):
         ces = self.gateway("ces", smn=settings.trusting(self.keys))
-        for case in fixtures.cases("ces"):
+        for case in fixtures.cases("ces")[:: self.step]:
             if not case.confirms:
                 with self.subTest(case.name):
-                    self.check(case, ces, signed(self.keys, case.body))
+                    self.check(case, ces, signed(case.body))
 
 
 class FixturesOfCgi(Fixtures, GatewayTest):
-    """A process a fixture."""
+    """A process a fixture; they start slowly under a sanitizer, which sees all fixtures below."""
 
     mode = CGI
+    step = 1 if paths.BUILD == "release" else 8
 
 
 class FixturesOfFastCgi(Fixtures, GatewayTest):

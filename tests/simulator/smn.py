@@ -223,6 +223,12 @@ class Console(server.ScriptedServer):
     def __init__(self, keys, port=0):
         super().__init__(port, keys.server_context())
         self.confirmed = []
+        self._keys = keys
+
+    @property
+    def certificate_url(self):
+        """Where it serves the signing certificate, as SMN's host of a region does."""
+        return f"https://{self.host}/smn/{self._keys.signing_certificate.name}"
 
     @property
     def host(self):
@@ -241,7 +247,9 @@ class Console(server.ScriptedServer):
         return {**super().state(), "confirmed": self.confirmed}
 
     def respond(self, request):
-        """Confirms, if the link is one."""
+        """Confirms, if the link is one; serves the certificate."""
+        if request.path == f"/smn/{self._keys.signing_certificate.name}":
+            return server.Answer(200, self._keys.signing_certificate.read_bytes())
         topic_urn = request.parameter("topic_urn")
         token = request.parameter("token") or ""
         if request.method != "GET" or request.path != CONFIRM_PATH:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 from tests.support import paths
 from tests.support.answer import parse_cgi
@@ -45,6 +46,8 @@ def variables(
 def program_environment(config=None, extra=None):
     """What a program under test gets besides the request: little, as web servers give little."""
     values = {"PATH": "/usr/bin:/bin", **paths.SANITIZER_OPTIONS}
+    # What is kept between requests stays in the sandbox.
+    values["XDG_STATE_HOME"] = str(Path(config).parent) if config else "/nonexistent"
     if config is not None:
         values["FLASHDUTY_GATEWAY_CONFIG"] = str(config)
     values.update(extra or {})

@@ -287,7 +287,7 @@ static void the_defaults_are_those_of_the_reference(void **state)
     assert_int_equal(config.max_body_bytes, 524288);
     assert_int_equal(config.workers, 64);
     assert_int_equal(config.log_level, LOG_INFO);
-    assert_int_equal(config.smn.verify, SMN_VERIFY_PINNED);
+    assert_int_equal(config.smn.verify, SMN_VERIFY_FETCH);
     assert_true(config.smn.pin_count > 0);
     assert_int_equal(config.smn.host_count, 0);
     assert_false(config.smn.private_network);
@@ -596,8 +596,8 @@ static void texts_of_the_wrong_shape_are_refused(void **state)
         {WHOLE "log_level = \"loud\"\n", "6: log_level: is not known; one of \"debug\", \"info\", "
                                          "\"warning\", \"error\" is right\n"},
         {WHOLE "log_level = \"INFO\"\n", "6: log_level: is not known; "},
-        {WHOLE "smn = { verify = \"fetch\" }\n",
-         "6: smn.verify: is not known; one of \"pinned\", \"off\" is right\n"},
+        {WHOLE "smn = { verify = \"Fetch\" }\n",
+         "6: smn.verify: is not known; one of \"fetch\", \"pinned\", \"off\" is right\n"},
         {WHOLE "ca_file = \"none.pem\"\n", "6: ca_file: /tmp/"},
         {"integrations = ( " INTEGRATION("a b", "guance", "\"" PUSH_KEY "\"") END,
          "1: integration 1: name: is no name; 1 to 64 of A-Z a-z 0-9 _ - . are one\n"},

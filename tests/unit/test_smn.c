@@ -26,8 +26,8 @@ static EVP_PKEY *key;
 static char *certificate_pem;
 static struct arena arena;
 
-/* A self-signed certificate of key, in PEM. */
-static char *make_certificate(EVP_PKEY *of)
+/* A self-signed certificate of key, in PEM, in force from and to so many seconds from now. */
+static char *make_certificate_for(EVP_PKEY *of, long from_s, long to_s)
 {
     X509 *certificate = X509_new();
     BIO *bio = BIO_new(BIO_s_mem());
@@ -35,8 +35,8 @@ static char *make_certificate(EVP_PKEY *of)
     assert_non_null(certificate);
     assert_non_null(bio);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), from_s);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), to_s);
     X509_set_pubkey(certificate, of);
     assert_true(X509_sign(certificate, of, EVP_sha256()) > 0);
     assert_int_equal(PEM_write_bio_X509(bio, certificate), 1);
@@ -45,6 +45,11 @@ static char *make_certificate(EVP_PKEY *of)
     BIO_free(bio);
     X509_free(certificate);
     return copy;
+}
+
+static char *make_certificate(EVP_PKEY *of)
+{
+    return make_certificate_for(of, 0, 86400);
 }
 
 static int make_key(void **state)
@@ -419,6 +424,78 @@ static void a_pin_is_one_certificate_with_a_strong_key(void **state)
     EVP_PKEY_free(weak);
 }
 
+static void a_fetched_certificate_is_in_force_or_none(void **state)
+{
+    static const struct {
+        long from_s, to_s;
+        bool is_in_force;
+    } cases[] = {{-60, 60, true}, {-120, -60, false}, {60, 120, false}};
+    int64_t now_s = clock_wall_ms() / 1000;
+    struct error error = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *pem = make_certificate_for(key, cases[i].from_s, cases[i].to_s);
+        error = (struct error){0};
+        assert_int_equal(smn_certificate_in_force(pem, now_s, &error), cases[i].is_in_force);
+        assert_int_equal(error.code, cases[i].is_in_force ? ERROR_NONE : ERROR_UNAVAILABLE);
+        free(pem);
+    }
+    error = (struct error){0};
+    assert_false(smn_certificate_in_force("<html>", now_s, &error));
+    assert_false(smn_certificate_in_force("", now_s, &error));
+    const char *two = arena_printf(&arena, "%s%s", certificate_pem, certificate_pem);
+    assert_false(smn_certificate_in_force(two, now_s, &error));
+}
+
+static void certificates_come_from_their_region_s_own_host(void **state)
+{
+#define ID "0123456789abcdef0123456789abcdef"
+    static const struct {
+        const char *region, *url;
+        bool may;
+    } cases[] = {
+        {"cn-north-4", "https://smn.cn-north-4.myhuaweicloud.com/smn/SMN_cn-north-4_" ID ".pem",
+         true},
+        {"sa-brazil-1", "https://smn.sa-brazil-1.myhuaweicloud.com/smn/SMN_sa-brazil-1_" ID ".pem",
+         true},
+        {"cn-north-2", "https://smn.cn-north-2.myhuaweicloud.cn/smn/SMN_cn-north-2_" ID ".pem",
+         true},
+        {"eu-west-101", "https://smn.eu-west-101.myhuaweicloud.eu/smn/SMN_eu-west-101_" ID ".pem",
+         true},
+        {"eu-de", "https://smn.eu-de.otc.t-systems.com/smn/SMN_eu-de_" ID ".pem", true},
+        {"cn-north-4",
+         "https://smn.cn-north-4.myhuaweicloud.com/v2/notifications/certifications/download/"
+         "SMN_cn-north-4_01234567-89ab-cdef-0123-456789abcdef.pem",
+         true},
+        {"cn-north-2", "https://smn.cn-north-2.myhuaweicloud.com/smn/SMN_cn-north-2_" ID ".pem",
+         false},
+        {"cn-north-4", "https://smn.cn-north-1.myhuaweicloud.com/smn/SMN_cn-north-1_" ID ".pem",
+         false},
+        {"cn-north-4", "https://smn.cn-north-4.myhuaweicloud.com/smn/SMN_cn-north-1_" ID ".pem",
+         false},
+        {"obs", "https://smn.obs.myhuaweicloud.com/smn/SMN_obs_" ID ".pem", false},
+        {"", "https://smn..myhuaweicloud.com/smn/SMN__" ID ".pem", false},
+        {"cn-north-4", "https://console.huaweicloud.com/smn/SMN_cn-north-4_" ID ".pem", false},
+        {"cn-north-4", "https://smn.cn-north-4.myhuaweicloud.com:443/smn/SMN_cn-north-4_" ID ".pem",
+         false},
+        {"cn-north-4", "https://smn.cn-north-4.myhuaweicloud.com/SMN_cn-north-4_" ID ".pem", false},
+        {"cn-north-4", "https://smn.cn-north-4.myhuaweicloud.com/smn/SMN_cn-north-4_" ID ".pem\n",
+         false},
+        {"cn-north-4", "https://smn.cn-north-4.myhuaweicloud.com", false},
+        {"cn-north-4", "", false},
+    };
+    struct smn_settings smn = {0};
+    bool private_network;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error error = {0};
+        if (smn_certificate_url(&smn, cases[i].url, cases[i].region, &private_network, &error) !=
+            cases[i].may)
+            fail_msg("%s", cases[i].url);
+        assert_false(private_network);
+    }
+}
+
 static void an_envelope_says_what_it_lacks(void **state)
 {
     static const struct {
@@ -454,6 +531,8 @@ int main(void)
         cmocka_unit_test(a_confirmation_needs_a_signature_even_with_verify_off),
         cmocka_unit_test(only_the_console_s_own_link_may_be_visited),
         cmocka_unit_test(a_pin_is_one_certificate_with_a_strong_key),
+        cmocka_unit_test(a_fetched_certificate_is_in_force_or_none),
+        cmocka_unit_test(certificates_come_from_their_region_s_own_host),
         cmocka_unit_test(an_envelope_says_what_it_lacks),
     };
     return cmocka_run_group_tests(tests, make_key, free_key);
