@@ -14,8 +14,18 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wformat=2 -Wvla -Wwrite-strings
 # make WERROR=-Werror turns every warning into an error, as `make lint` and the tests do.
 WERROR ?=
-HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-HARDENING_LD := -pie -Wl,-z,relro,-z,now
+# What the compiler at hand knows of these (OpenSSF's guide for C), for the release.
+try = $(if $(shell echo 'int main(void) { return 0; }' | \
+	$(CC) -Werror -O2 $(1) -x c -o /dev/null - 2>/dev/null && echo yes),$(1))
+HARDENING = $(foreach flag,-fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
+	-ftrivial-auto-var-init=zero -fzero-call-used-regs=used-gpr -fno-delete-null-pointer-checks \
+	-fno-strict-overflow -fno-strict-aliasing -fstrict-flex-arrays=3 -fPIE -Wbidi-chars=any \
+	-Wtrampolines,$(call try,$(flag))) \
+	-U_FORTIFY_SOURCE $(or $(call try,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2)
+HARDENING_LD = $(foreach flag,-pie -Wl$(comma)-z$(comma)relro -Wl$(comma)-z$(comma)now \
+	-Wl$(comma)-z$(comma)noexecstack -Wl$(comma)-z$(comma)nodlopen \
+	-Wl$(comma)-z$(comma)separate-code,$(call try,$(flag)))
+comma := ,
 
 ifeq ($(VARIANT),release)
   VARIANT_CFLAGS := $(HARDENING)
@@ -45,17 +55,17 @@ CGI_BIN ?= $(OUT)/cgi-bin
 CLI ?= $(OUT)/flashduty-gateway
 
 # The tests set both clocks and speak to loopback; nothing else differs.
-ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
+ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS) $(VARIANT_CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
-ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
+ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
 	libconfig-dev libssl-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl
-LINT_DEPS := clang clang-format cppcheck libcmocka-dev git python3
+LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 FUZZ_DEPS := clang libclang-rt-14-dev
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -84,7 +94,8 @@ help:  ## list the targets
 $(OUT)/%.o: %.c VERSION Makefile
 	@mkdir -p $(@D)
 	@$(if $(Q),echo '  CC   $@')
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter src/% cgi-bin/%,$<),-include src/base/banned.h) \
+		-MMD -MP -c -o $@ $<
 
 $(OUT)/libgateway.a: $(ROOM_OBJECTS)
 	@$(if $(Q),echo '  AR   $@')

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/harden.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "gateway.h"
@@ -65,6 +66,7 @@ int endpoint_main(const struct vendor *vendor)
     struct gateway gateway = {.vendor = vendor};
     struct error error = {0};
     int status = EXIT_FAILURE;
+    harden_process();
     bool is_cgi = serve_is_cgi();
     gateway.config = load(&loaded, vendor, is_cgi);
     if (config_defaults(&defaults, &error)) {

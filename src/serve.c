@@ -24,10 +24,10 @@
 #define SILENT_TIMEOUT_MS 10000
 /* Threads that read a request while `workers` others answer theirs. */
 #define READERS_MAX 64
-#define THREAD_STACK_BYTES (1024 * 1024)
+#define THREAD_STACK_BYTES ((size_t)1024 * 1024)
 
 /* A body that is refused for its length is read this far, for the answer's sake. */
-#define DRAIN_BYTES_MAX (64 * 1024 * 1024)
+#define DRAIN_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 /* Silence within a head: what a web server sends in one piece. Within a body: a client's pause. */
 #define HEAD_SILENCE_S 1
@@ -499,11 +499,21 @@ static bool pool_init(struct pool *pool, const struct server *server)
            fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) == 0;
 }
 
+static void pool_free(struct pool *pool)
+{
+    if (pool->wake >= 0)
+        close(pool->wake);
+    free(pool->readers);
+    free(pool);
+}
+
 static int serve_fastcgi(const struct server *server)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     if (!pool || !pool_init(pool, server)) {
         log_event(LOG_ERROR, "cannot start", "reason", strerror(errno), NULL);
+        if (pool)
+            pool_free(pool);
         return EXIT_FAILURE;
     }
     accept_until_stopped(pool);
@@ -514,9 +524,7 @@ static int serve_fastcgi(const struct server *server)
     pthread_cond_destroy(&pool->released);
     pthread_cond_destroy(&pool->arrived);
     pthread_mutex_destroy(&pool->lock);
-    close(pool->wake);
-    free(pool->readers);
-    free(pool);
+    pool_free(pool);
     return EXIT_SUCCESS;
 }
 

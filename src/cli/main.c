@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/harden.h"
 #include "base/limits.h"
 #include "cli/cli.h"
 
@@ -52,8 +53,8 @@ bool cli_read(const char *path, struct text *content, struct error *error)
 {
     char buffer[16384];
     bool is_input = !path || !strcmp(path, "-");
-    FILE *file = is_input ? stdin : fopen(path, "rb");
-    if (!file)
+    FILE *file = stdin;
+    if (!is_input && !(file = fopen(path, "rb")))
         return error_set(error, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_INVALID, "%s: %s", path,
                          strerror(errno));
     size_t count = 0;
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
     enum cli_exit status = CLI_USAGE;
     const char *name = argc > 1 ? argv[1] : "--help";
     const struct command *command = NULL;
+    harden_process();
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (!strcmp(commands[i]->name, name))

@@ -20,8 +20,8 @@
 #include "net/guarded_get.h"
 #include "vendors/smn_trust.h"
 
-#define FRESH_S (24 * 3600)
-#define STALE_S (7 * 24 * 3600)
+#define FRESH_S ((int64_t)24 * 3600)
+#define STALE_S ((int64_t)7 * 24 * 3600)
 #define ATTEMPT_S 60
 #define ATTEMPTS_MAX 4
 #define KEPT_MAX 64

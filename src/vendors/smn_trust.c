@@ -1,6 +1,7 @@
 #include "vendors/smn_trust.h"
 
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -163,6 +164,18 @@ static size_t decode_base64(const char *text, unsigned char out[static SIGNATURE
     return memcmp(again, text, length + 1) ? 0 : (size_t)bytes;
 }
 
+/* Whether OpenSSL's errors say that the signature is wrong: a failure for want of memory has the
+ * same result, and says nothing of a signature. */
+static bool says_wrong_signature(void)
+{
+    bool says_wrong = false, failed = false;
+    for (unsigned long code; (code = ERR_get_error()) != 0;) {
+        says_wrong = says_wrong || (ERR_GET_LIB(code) == ERR_LIB_RSA && !ERR_COMMON_ERROR(code));
+        failed = failed || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+    }
+    return says_wrong && !failed;
+}
+
 /* 1: genuine, 0: not by this key, -1: no memory. */
 static int check(EVP_PKEY *key, const char *bytes, size_t length, const unsigned char *signature,
                  size_t signature_length)
@@ -170,10 +183,13 @@ static int check(EVP_PKEY *key, const char *bytes, size_t length, const unsigned
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_PKEY_CTX *key_context = NULL;
     int result = -1;
+    ERR_clear_error();
     if (context && EVP_DigestVerifyInit(context, &key_context, EVP_sha256(), NULL, key) == 1 &&
         EVP_PKEY_CTX_set_rsa_padding(key_context, RSA_PKCS1_PADDING) == 1)
         result = EVP_DigestVerify(context, signature, signature_length,
                                   (const unsigned char *)bytes, length) == 1;
+    if (result == 0 && !says_wrong_signature())
+        result = -1;
     EVP_MD_CTX_free(context);
     return result;
 }

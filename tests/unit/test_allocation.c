@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/crypto.h>
 
 #include "base/text.h"
 #include "delivery/flashduty.h"
@@ -142,10 +143,88 @@ static void a_payload_is_mapped_whole_or_not_at_all(void **state)
     cJSON_InitHooks(NULL);
 }
 
+/* OpenSSL forgets some of its own when it fails; what is looked for are leaks of ours. */
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libcrypto.so\n";
+}
+
+static void *openssl_malloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return __wrap_malloc(size);
+}
+
+static void *openssl_realloc(void *memory, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return __wrap_realloc(memory, size);
+}
+
+static void openssl_free(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(memory);
+}
+
+/* What authenticating a message comes to. */
+static enum error_code authenticate(const struct smn_settings *smn, const char *body)
+{
+    struct json json = {0};
+    struct arena arena = {0};
+    struct error error = {0};
+    const struct vendor_input input = {
+        .body = body, .length = strlen(body), .now_ms = 1795478400000, .smn = smn};
+    if (json_parse(input.body, input.length, &json, &error))
+        vendor_ces.authenticate(&input, &json, &arena, &error);
+    json_clear(&json);
+    arena_clear(&arena);
+    return error.code;
+}
+
+/* A genuine alarm that is refused for good is lost: SMN does not send it again. */
+static void a_genuine_message_is_never_refused_for_good(void **state)
+{
+    struct smn_settings smn = {.verify = SMN_VERIFY_PINNED};
+    struct arena arena = {0};
+    struct error error = {0};
+    char *body = read_fixture("ces", "genuine-notification");
+    (void)state;
+    assert_true(smn_pins_compiled_in(&smn, &arena, &error));
+    assert_int_equal(authenticate(&smn, body), ERROR_NONE);
+    for (int persistent = 0; persistent < 2; persistent++) {
+        bool has_failed = true;
+        size_t refused = 0;
+        for (long n = 0; has_failed && n < 100000; n++) {
+            fails_from_then_on = persistent;
+            countdown = n;
+            enum error_code code = authenticate(&smn, body);
+            has_failed = persistent ? countdown == 0 : countdown < 0;
+            countdown = -1;
+            if (code != ERROR_NONE)
+                assert_int_equal(code, ERROR_UNAVAILABLE);
+            refused += code != ERROR_NONE;
+        }
+        assert_true(refused > 10);
+    }
+    smn_pins_clear(&smn);
+    arena_clear(&arena);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payload_is_mapped_whole_or_not_at_all),
+        cmocka_unit_test(a_genuine_message_is_never_refused_for_good),
     };
+    /* Before OpenSSL's first allocation. */
+    if (!CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free))
+        return EXIT_FAILURE;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
