@@ -103,7 +103,9 @@ bool serve_is_cgi(void)
         set_handler(stop_signals[i], on_stop);
     setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "500", 0);
     bool is_cgi = FCGX_IsCGI();
+    /* A peer that is gone, a file that may not grow: writing fails then, and that is seen. */
     set_handler(SIGPIPE, SIG_IGN);
+    set_handler(SIGXFSZ, SIG_IGN);
     sigemptyset(&blocked);
     for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++) {
         sigaddset(&blocked, stop_signals[i]);

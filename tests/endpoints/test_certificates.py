@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 from tests.simulator import smn
+from tests.support import paths
 from tests.support.gateway import CGI, FASTCGI, GatewayTest
 
 HOUR, DAY = 3600, 24 * 3600
@@ -225,6 +226,14 @@ class Certificates:
 
 class CertificatesByCgi(Certificates, GatewayTest):
     mode = CGI
+
+    def test_a_folder_that_cannot_be_written_costs_no_alarm(self):
+        ces = self.fetching()
+        answer = ces.post(self.signed(), program="/usr/bin/prlimit",
+                          arguments=("--fsize=0", paths.endpoint("ces")))
+        self.assert_delivered(answer)
+        self.assertIn("could not be kept", answer.stderr)
+        self.assertEqual(list(self.kept.glob("*.pem")) + list(self.kept.glob("*.new")), [])
 
     def test_without_a_folder_nothing_is_fetched(self):
         answer = self.fetching({"XDG_STATE_HOME": "/nonexistent"}).post(self.signed())
