@@ -50,19 +50,18 @@ static bool check_request(struct exchange *x)
     const struct vendor *vendor = x->gateway->vendor;
     if (!x->gateway->config)
         return error_set(&x->error, ERROR_UNAVAILABLE,
-                         "the gateway's configuration is broken: its "
-                         "log says where, and so does flashduty-gateway check");
+                         "the gateway's configuration is broken: its log says where, and so does "
+                         "flashduty-gateway check");
     if (strcmp(x->request->method, "POST"))
         return error_set(&x->error, ERROR_METHOD,
-                         "this is the %s endpoint of flashduty-gateway %s "
-                         "and it works: %s posts here, with ?integration_key=KEY; " NO_STORE,
+                         "this is the %s endpoint of flashduty-gateway %s and it works: %s posts "
+                         "here, with ?integration_key=KEY; " NO_STORE,
                          vendor->title, VERSION, vendor->sender);
     if (x->request->error.code)
         return error_set(&x->error, x->request->error.code, "%s", x->request->error.text);
     if (vendor->refuses_text && request_is_text_or_form(x->request))
         return error_set(&x->error, ERROR_CONTENT_TYPE,
-                         "expected application/json: set the %s "
-                         "target's body type to JSON",
+                         "expected application/json: set the %s target's body type to JSON",
                          vendor->title);
     return true;
 }
@@ -94,8 +93,7 @@ static bool find_integration(struct exchange *x)
     }
     if (!found)
         return error_set(&x->error, ERROR_UNAUTHORIZED,
-                         "this integration key is no push_key of the "
-                         "gateway's configuration");
+                         "this integration key is no push_key of the gateway's configuration");
     if (found->vendor != x->gateway->vendor)
         return error_set(&x->error, ERROR_UNAUTHORIZED,
                          "this integration key is for %s: post to %s", found->vendor->title,
@@ -114,8 +112,7 @@ static bool check_vendor(struct exchange *x)
     if (!other)
         return true;
     return error_set(&x->error, ERROR_INVALID,
-                     "this is a payload of %s, and this endpoint takes "
-                     "those of %s: post to %s",
+                     "this is a payload of %s, and this endpoint takes those of %s: post to %s",
                      other->title, own->title, other->endpoint);
 }
 
@@ -366,7 +363,7 @@ static void log_exchange(struct exchange *x)
     const struct alert *alert = item && item->kind == ITEM_ALERT ? &item->alert : NULL;
     const struct delivery *delivery = alert ? x->deliveries : NULL;
     bool is_bad = x->error.code && x->error.code != ERROR_METHOD;
-    const char *reason = x->error.code ? x->error.text : item ? item->reason : NULL;
+    const char *reason = is_bad ? x->error.text : item ? item->reason : NULL;
     if (alert && alert_label(alert, "severity_unmapped"))
         log_event(LOG_WARNING, "unknown level", "request_id", x->request->id, "vendor",
                   x->gateway->vendor->name, "word", alert_label(alert, "severity_unmapped"), NULL);

@@ -55,12 +55,13 @@ others() {
     refuse 'cJSON is included by src/base/json.h alone' 'cJSON\.h>' $(others 'base/json\.h')
 }
 
-# Includes run downwards: base < alert < vendors, net < delivery < config, request, response
+# Includes run downwards: base < alert < vendors, net < trust, delivery < config, request, response
 # < gateway, serve < endpoint, cli. Nothing below knows what stands above.
 refuse 'base includes only base' '#include "(alert|vendors|net|delivery|cli|[a-z_]+\.h)' src/base/*.[ch]
 refuse 'alert includes only base' '#include "(vendors|net|delivery|cli|[a-z_]+\.h)' src/alert/*.[ch]
 refuse 'vendors include only alert and base' '#include "(net|delivery|cli|[a-z_]+\.h)' src/vendors/*.[ch]
 refuse 'net includes only base' '#include "(alert|vendors|delivery|cli|[a-z_]+\.h)' src/net/*.[ch]
+refuse 'trust stands below requests' '#include "(delivery|cli|config|[a-z_]+\.h)' src/trust/*.[ch]
 refuse 'delivery stands below requests' '#include "(vendors|cli|[a-z_]+\.h)' src/delivery/*.[ch]
 
 # Delivery never names a vendor, and vendors never name Flashduty.
