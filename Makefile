@@ -64,9 +64,11 @@ ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
 	libconfig-dev libssl-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
-TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl
+FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
+TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl \
+	$(FUZZ_DEPS)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
-FUZZ_DEPS := clang libclang-rt-14-dev
+FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
 ROOMS := $(filter-out src/cli/%,$(wildcard src/*.c src/*/*.c))
@@ -76,13 +78,17 @@ ENDPOINTS := $(patsubst cgi-bin/%.c,$(CGI_BIN)/%.fcgi,$(wildcard cgi-bin/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
+# make fuzz FUZZ="fuzz_ces fuzz_url" runs these alone.
+FUZZ ?= $(notdir $(FUZZERS))
 FUZZ_SECONDS ?= 60
-FUZZ_SEEDS := tests/fixtures
+FUZZ_RUNS ?= -1
+FUZZ_FOUND := build/fuzz/found
 
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check tests-build lint fuzz fuzz-build clean
+.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check tests-build lint fuzz \
+	fuzz-build fuzz-merge clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -144,25 +150,36 @@ test: test-deps  ## build with and without sanitizers and run every test
 	@for variant in release asan tsan; do \
 		$(MAKE) --no-print-directory -j$(JOBS) VARIANT=$$variant WERROR=-Werror tests-build || exit 1; \
 	done
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz WERROR=-Werror fuzz-build
 	@python3 tests/run.py
 
 check: test  ## the same
 
 tests-build: all $(UNIT_TESTS)
 
-fuzz: fuzz-deps  ## fuzz every harness for FUZZ_SECONDS (60) each, from and into the kept corpus
+fuzz: fuzz-deps  ## fuzz each target for FUZZ_SECONDS (60) from its corpus; finds go to build/fuzz/found
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz fuzz-build
-	@for harness in $(notdir $(FUZZERS)); do \
-		corpus=tests/fuzz/corpus/$${harness#fuzz_}; \
-		mkdir -p build/fuzz/found/$$harness $$corpus; \
-		echo "$$harness"; \
-		build/fuzz/fuzzers/$$harness -max_total_time=$(FUZZ_SECONDS) -timeout=5 -verbosity=0 \
-			-print_final_stats=1 -artifact_prefix=build/fuzz/found/$$harness/ \
-			build/fuzz/found/$$harness $$corpus $(FUZZ_SEEDS) || exit 1; \
-		build/fuzz/fuzzers/$$harness -merge=1 -verbosity=0 $$corpus build/fuzz/found/$$harness; \
+	@for target in $(FUZZ); do \
+		name=$${target#fuzz_}; \
+		echo "$$target"; \
+		mkdir -p $(FUZZ_FOUND)/$$name; \
+		build/fuzz/fuzzers/$$target -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) \
+			-max_len=4096 -timeout=5 -verbosity=0 -print_final_stats=1 \
+			-dict=tests/fuzz/dictionaries/$$name.dict -artifact_prefix=$(FUZZ_FOUND)/$$target- \
+			$(FUZZ_FOUND)/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
+
+fuzz-merge:  ## add to the corpora what `make fuzz` found and they lack
+	@for target in $(FUZZ); do \
+		name=$${target#fuzz_}; \
+		build/fuzz/fuzzers/$$target -merge=1 -max_len=4096 -verbosity=0 \
+			tests/fuzz/corpus/$$name $(FUZZ_FOUND)/$$name || exit 1; \
 	done
 
 fuzz-build: $(FUZZERS)
+
+# The second parser is these targets' alone.
+$(OUT)/fuzzers/fuzz_json_differential $(OUT)/fuzzers/fuzz_event: ALL_LIBS += -ljansson
 
 # Lets the test fail single allocations of the gateway's own code.
 $(OUT)/tests/test_allocation: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
@@ -175,4 +192,4 @@ lint: lint-deps  ## warnings of gcc and clang as errors, format, static checks, 
 clean:  ## remove what was built
 	rm -rf build cgi-bin/*.fcgi
 
--include $(wildcard $(OUT)/src/*.d $(OUT)/src/*/*.d $(OUT)/cgi-bin/*.d $(OUT)/tests/unit/*.d)
+-include $(wildcard $(OUT)/src/*.d $(OUT)/src/*/*.d $(OUT)/cgi-bin/*.d $(OUT)/tests/*/*.d)

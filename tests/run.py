@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Runs the tests: `make test` calls it after building.
 
-    tests/run.py                          everything, for release, asan and tsan builds
+    tests/run.py                          everything, for release, asan, tsan and fuzz builds
     tests/run.py -k apache --variant asan modules with "apache" in their name, for one build
 
-The unit tests are cmocka programs (build/VARIANT/tests/test_*), all others Python modules
-(tests/*/test_*.py), each a process of its own and several at once. A module's output is shown only
+The unit tests are cmocka programs (build/VARIANT/tests/test_*), the fuzz targets libFuzzer's
+(build/fuzz/fuzzers/fuzz_*), which run for seconds from their corpora; all others are Python modules
+(tests/*/test_*.py). Each is a process of its own, and several run at once. A module's output is shown only
 if it fails. Each gets a temporary folder, in which nothing may be left and no process may still
 run when it ends.
 """
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.simulator import smn  # noqa: E402
-from tests.support import paths, process, shared  # noqa: E402
+from tests.support import canaries, paths, process, shared  # noqa: E402
 
 # Folders of Python modules, slowest first, and the builds that they are run with: web servers are
 # slow to start and know nothing of threads in the program, so they are spared the thread sanitizer.
@@ -39,20 +41,26 @@ FOLDERS = {
 MODULE_SECONDS = 300
 LEFTOVER_GRACE_SECONDS = 3
 
+VARIANTS = (*paths.VARIANTS, "fuzz")
+FUZZ_FOLDER = paths.ROOT / "tests/fuzz"
+# The same inputs each time, as far as they get in these seconds.
+FUZZ_LIMITS = ("-seed=1", "-runs=20000", "-max_total_time=5", "-max_len=4096", "-timeout=5")
+
 CMOCKA_RAN = re.compile(r"^\[==========\] (?:.*: )?(\d+) test\(s\) run\.", re.MULTILINE)
 CMOCKA_BAD = re.compile(r"^\[  (FAILED|SKIPPED) +\] .*?(\d+) test\(s\)", re.MULTILINE)
+FUZZER_DONE = re.compile(r"^Done \d+ runs in ", re.MULTILINE)
 UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
 UNITTEST_BAD = re.compile(r"(?<!expected )(failures|errors|skipped|unexpected successes)=(\d+)")
 
 
 @dataclass
 class Module:
-    """Something to run: a cmocka program or a Python module, for one build."""
+    """Something to run, for one build. count: (passed, failed, skipped) by its output."""
 
     name: str
     variant: str
     command: list
-    is_cmocka: bool
+    count: Callable
 
 
 @dataclass
@@ -80,8 +88,29 @@ def unit_tests(variant):
     if not programs:
         sys.exit(f"no unit tests in {folder}: run make tests-build VARIANT={variant}")
     return [
-        Module(str(path.relative_to(paths.ROOT)), variant, [str(path)], True) for path in programs
+        Module(str(path.relative_to(paths.ROOT)), variant, [str(path)], count_cmocka)
+        for path in programs
     ]
+
+
+def fuzz_targets():
+    """The fuzz targets. They are given files and no folder, into which they would write."""
+    modules = []
+    for source in sorted(FUZZ_FOLDER.glob("fuzz_*.c")):
+        program = paths.build_folder("fuzz") / "fuzzers" / source.stem
+        if not program.exists():
+            sys.exit(f"no {program}: run make fuzz-build VARIANT=fuzz")
+        name = source.stem.removeprefix("fuzz_")
+        corpus = sorted((FUZZ_FOLDER / "corpus" / name).iterdir())
+        command = [
+            str(program),
+            *FUZZ_LIMITS,
+            f"-dict={FUZZ_FOLDER}/dictionaries/{name}.dict",
+            f"-artifact_prefix={program.parents[1]}/{source.stem}-",
+            f"-seed_inputs={','.join(map(str, corpus))}",
+        ]
+        modules.append(Module(str(source.relative_to(paths.ROOT)), "fuzz", command, count_fuzzer))
+    return modules
 
 
 def python_tests(folder, variant):
@@ -91,7 +120,7 @@ def python_tests(folder, variant):
         name = str(path.relative_to(paths.ROOT))
         dotted = name.removesuffix(".py").replace("/", ".")
         modules.append(
-            Module(name, variant, [sys.executable, "-m", "unittest", dotted], False)
+            Module(name, variant, [sys.executable, "-m", "unittest", dotted], count_unittest)
         )
     return modules
 
@@ -104,7 +133,7 @@ def collect(variants, substring):
             if variant in allowed:
                 modules += python_tests(folder, variant)
     for variant in variants:
-        modules += unit_tests(variant)
+        modules += fuzz_targets() if variant == "fuzz" else unit_tests(variant)
     return [module for module in modules if substring in module.name]
 
 
@@ -127,6 +156,11 @@ def count_unittest(output):
     skipped = bad.pop("skipped", 0)
     failed = sum(bad.values())
     return max(0, int(ran[-1]) - failed - skipped), failed, skipped
+
+
+def count_fuzzer(output):
+    """(passed, failed, skipped): a target that runs to its end has passed."""
+    return len(FUZZER_DONE.findall(output)), 0, 0
 
 
 def processes_in(folder):
@@ -208,8 +242,7 @@ def run_module(module, top, seconds):
     output_file = top / f"{folder.name}.output"
     status = execute(module.command, environment, output_file, seconds)
     output = output_file.read_text(errors="replace")
-    count = count_cmocka if module.is_cmocka else count_unittest
-    passed, failed, skipped = count(output)
+    passed, failed, skipped = module.count(output)
     problems = leftovers(folder)
     if status is None:
         problems.append(f"not done after {seconds} s")
@@ -219,6 +252,8 @@ def run_module(module, top, seconds):
         problems.append("has no tests")
     if process.SANITIZER_FINDING.search(output) and not failed:
         problems.append("a sanitizer's report stands in the output")
+    if not failed and any(key in output for key in canaries.KEYS):
+        problems.append("a key stands in the output")
     shutil.rmtree(folder, ignore_errors=True)
     elapsed = time.monotonic() - start
     return Result(module, elapsed, passed, failed + bool(problems), skipped, output, problems)
@@ -271,7 +306,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("-k", dest="substring", default="", metavar="SUBSTRING",
                         help="only modules with this in their path")  # fmt: skip
-    parser.add_argument("--variant", action="append", choices=paths.VARIANTS,
+    parser.add_argument("--variant", action="append", choices=VARIANTS,
                         help="a build to test, may be repeated; default: all")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=4, help="modules at once (4)")
     parser.add_argument("--seconds", type=int, default=MODULE_SECONDS,
@@ -283,7 +318,7 @@ def arguments():
 def main():
     """Exit status 1 if anything failed or nothing was run."""
     options = arguments()
-    modules = collect(options.variant or paths.VARIANTS, options.substring)
+    modules = collect(options.variant or VARIANTS, options.substring)
     top = Path(tempfile.mkdtemp(prefix="gateway-tests-"))
     top.chmod(0o755)
     try:

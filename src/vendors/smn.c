@@ -197,6 +197,24 @@ static bool check_signature(struct signature *signature, const struct smn_pin **
     return is_genuine;
 }
 
+/* What is signed is a text of lines, in which people write the message and the subject. A line
+ * break in a member behind them would let the lines of a message that SMN signed for its sender's
+ * own topic stand for another topic. NULL: there is none. */
+static const char *broken_member(const struct smn_envelope *envelope)
+{
+    const char *const members[][2] = {
+        {"message_id", envelope->message_id},
+        {"timestamp", envelope->timestamp},
+        {"topic_urn", envelope->topic_urn},
+        {"type", envelope->type_name},
+    };
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (strchr(members[i][1], '\n'))
+            return members[i][0];
+    }
+    return strstr(envelope->subject, "message_id\n") ? "subject" : NULL;
+}
+
 bool smn_check_signature(const struct smn_settings *settings,
                          const struct vendor_authority *authority, const struct json *json,
                          const struct smn_envelope *envelope, const struct smn_pin **pin,
@@ -205,6 +223,14 @@ bool smn_check_signature(const struct smn_settings *settings,
     if (!*envelope->signature)
         return error_set(error, ERROR_FORBIDDEN,
                          "the message is not signed: expected the string \"signature\"");
+    /* An object would be signed as nothing, and so is the empty message of anybody. */
+    if (envelope->message && !cJSON_IsString(envelope->message))
+        return error_set(error, ERROR_FORBIDDEN,
+                         "the signature covers no \"message\" that is no string");
+    const char *broken = broken_member(envelope);
+    if (broken)
+        return error_set(error, ERROR_FORBIDDEN,
+                         "\"%s\" holds a line break: what was signed cannot be told", broken);
     struct signature signature = {
         .settings = settings, .authority = authority, .envelope = envelope};
     smn_signed_bytes(json, envelope, &signature.bytes);

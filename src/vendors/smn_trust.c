@@ -261,6 +261,8 @@ static bool is_certificate_file(const char *name, const char *region, size_t id_
                                 const char *digits)
 {
     size_t length = strlen(region);
+    if (strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") < length)
+        return false;
     if (strncmp(name, "SMN_", 4) || strncmp(name + 4, region, length) || name[4 + length] != '_')
         return false;
     const char *id = name + 4 + length + 1;

@@ -22,7 +22,7 @@ from tests.support.process import Sandbox
 from tests.support.webserver import Place, lighttpd_fastcgi
 
 READMES = ("README.md", "README.zh-CN.md")
-DOCUMENTS = (*READMES, *(f"docs/{path.name}" for path in (paths.ROOT / "docs").glob("*.md")))
+DOCUMENTS = (*READMES, "SECURITY.md", *(f"docs/{path.name}" for path in (paths.ROOT / "docs").glob("*.md")))
 
 RUN = {"run", "shared-hosting", "new-integration", "check", "send", "send-forged", "map"}
 INSTALLATIONS = {
@@ -33,6 +33,7 @@ NOT_COMMANDS = {"smn", "severity-ces", "severity-guance"}
 
 INSTALLED = "/opt/flashduty-gateway"
 CONFIGURED = "/etc/flashduty-gateway"
+STATE = "/var/lib/flashduty-gateway"
 PUBLIC = "https://gateway.example.com"
 
 BLOCK = re.compile(r"^<!-- test: (\S+) -->\n```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -202,7 +203,7 @@ class Documents(unittest.TestCase):
             rows = re.findall(r"^\| \*\*503\*\* \*(.+?)\* \|", text_of(readme), re.MULTILINE)
             quotes = re.findall(r"\*[\"“](.+?)[\"”]\*", text_of(readme))
             messages = re.findall(r"\*(this is the .+?)\*", text_of(readme).replace("\n", " "))
-            self.assertEqual((len(rows), len(quotes), len(messages)), (4, 1, 1))
+            self.assertEqual((len(rows), len(quotes), len(messages)), (5, 1, 1))
             for quote in [*rows, *quotes, *messages]:
                 parts = (re.escape(part.strip()) for part in quote.split("…"))
                 with self.subTest(readme=readme, quote=quote):
@@ -301,6 +302,7 @@ class Installations(unittest.TestCase):
                      "contrib/lighttpd/cgi.conf", "contrib/nginx/spawn.sh"):  # fmt: skip
             self.assertIn(f"{INSTALLED}/cgi-bin", text_of(path))
         self.assertIn(f'"{CONFIGURED}/gateway.conf"', source_texts())
+        self.assertIn(f'"{os.path.dirname(STATE)}/" PROGRAM', source_texts())
 
     def test_nginx_gets_its_name(self):
         shipped = text_of("contrib/nginx/flashduty-gateway.conf")
@@ -353,6 +355,7 @@ class Examples(unittest.TestCase):
             INSTALLED + "/": f"{self.checkout}/",
             f"cd {INSTALLED}\n": f"cd {self.checkout}\n",
             CONFIGURED: str(self.etc),
+            STATE: str(self.sandbox.folder / "state"),
             **(replacements or {}),
         }
         for old, new in changes.items():

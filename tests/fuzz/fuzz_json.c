@@ -2,31 +2,22 @@
  * libFuzzer: whatever json_parse takes must come out as JSON. tests/unit/test_json.c includes this
  * file and drives it with mutations of its own.
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/json.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)                                                     \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                        \
-        }                                                                   \
-    } while (0)
-
-static void must_be_utf8(const char *string)
+/* What was signed, repaired as the tree is, is what the tree says. */
+static void must_be_the_same_text(const struct text *exact, const char *repaired)
 {
-    for (size_t left = strlen(string), length; left > 0; left -= length, string += length) {
-        length = utf8_sequence(string, left);
-        MUST(length > 0);
+    const char *at = text_string(exact);
+    struct text again = {0};
+    for (size_t left = exact->length, length; left > 0; left -= length, at += length) {
+        length = utf8_sequence(at, left);
+        bool is_kept = length > 0 && *at;
+        text_append(&again, is_kept ? at : "\xef\xbf\xbd", is_kept ? length : 3);
+        length += length == 0;
     }
+    MUST(!strcmp(text_string(&again), repaired));
+    text_clear(&again);
 }
 
 static void must_have_sound_members(const struct json *json, const char *bytes, size_t size)
@@ -41,8 +32,11 @@ static void must_have_sound_members(const struct json *json, const char *bytes, 
         const cJSON *item = json_get(json->root, member->name);
         MUST(item);
         bool is_first = i == 0 || strcmp(json->members[i - 1].name, member->name) != 0;
+        bool is_string = *member->value == '"';
         if (is_first)
-            MUST(json_exact(json, member->name, &exact) == (*member->value == '"'));
+            MUST(json_exact(json, member->name, &exact) == is_string);
+        if (is_first && is_string)
+            must_be_the_same_text(&exact, item->valuestring);
         text_clear(&exact);
     }
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.support import paths
 from tests.support.answer import parse_cgi
+from tests.support.canaries import refuse_keys
 from tests.support.process import refuse_findings
 
 DEFAULT = object()
@@ -86,4 +87,6 @@ def run_cgi(
     )
     stderr = done.stderr.decode(errors="replace")
     refuse_findings(stderr, f"{endpoint} as CGI")
+    refuse_keys(stderr, f"the log of {endpoint} as CGI")
+    refuse_keys(done.stdout.decode(errors="replace"), f"the answer of {endpoint} as CGI")
     return parse_cgi(done.stdout, stderr=stderr, exit_status=done.returncode)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tests.support import paths
 from tests.support.answer import parse_cgi
+from tests.support.canaries import refuse_keys
 from tests.support.cgi import DEFAULT, program_environment, variables
 
 BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT, STDERR, DATA = range(1, 9)
@@ -170,6 +171,7 @@ class Connection:
             if got.kind == END_REQUEST:
                 status = struct.unpack(">I", got.content[:4])[0]
                 stderr = streams[STDERR].decode(errors="replace")
+                refuse_keys(streams[STDOUT].decode(errors="replace"), "an answer by FastCGI")
                 return parse_cgi(streams[STDOUT], stderr=stderr, exit_status=status)
             if got.kind not in streams:
                 raise AssertionError(f"an unexpected record: {got}")

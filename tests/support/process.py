@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.support.canaries import KeyTold, refuse_keys_in_files
+
 SANITIZER_FINDING = re.compile(
     r"ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer|LeakSanitizer"
 )
@@ -138,7 +140,7 @@ class Sandbox:
         self._endings.append(ending)
 
     def close(self):
-        """Ends everything, looks through all logs, removes the folder; then says what was wrong."""
+        """Ends everything, looks through all files, removes the folder; then says what was wrong."""
         problems = []
         for ending in reversed(self._endings):
             try:
@@ -150,6 +152,10 @@ class Sandbox:
                 refuse_findings(path.read_text(errors="replace"), path.name)
             except SanitizerFinding as problem:
                 problems.append(str(problem))
+        try:
+            refuse_keys_in_files(self.folder)
+        except KeyTold as problem:
+            problems.append(str(problem))
         shutil.rmtree(self.folder)
         if problems:
             raise AssertionError("\n\n".join(problems))

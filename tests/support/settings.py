@@ -2,10 +2,10 @@
 
 import os
 
-CES_PUSH_KEY = "0123456789abcdef0123456789abcdef"
-GUANCE_PUSH_KEY = "fedcba9876543210fedcba9876543210"
-CES_FLASHDUTY_KEY = "flashduty-key-of-the-ces-integration"
-GUANCE_FLASHDUTY_KEY = "flashduty-key-of-the-guance-integration"
+CES_PUSH_KEY = "canary-push-key-of-prod-ces"
+GUANCE_PUSH_KEY = "canary-push-key-of-prod-guance"
+CES_FLASHDUTY_KEY = "canary-flashduty-key-of-prod-ces"
+GUANCE_FLASHDUTY_KEY = "canary-flashduty-key-of-prod-guance"
 
 
 def ces_integration(**changes):

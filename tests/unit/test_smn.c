@@ -244,6 +244,44 @@ static void a_member_that_stands_twice_is_refused(void **state)
     end_trial(&trial);
 }
 
+/* SMN signs whatever somebody writes into a message to a topic of their own, line breaks and all.
+ */
+static void the_lines_of_another_topic_s_message_are_no_message(void **state)
+{
+#define OWN_TOPIC "urn:smn:cn-north-4:00000000000000000000000000000001:own"
+#define OWN_END "timestamp\n" SIGNED_AT "\ntopic_urn\n" OWN_TOPIC "\ntype\nNotification"
+    static const char bytes[] = BYTES("forged") "message_id\n0b\n" OWN_END "\n";
+    static const char members[] =
+        "\"type\":\"Notification\\nmessage_id\\n0b\\ntimestamp\\n" SIGNED_AT
+        "\\ntopic_urn\\n" OWN_TOPIC "\\ntype\\nNotification\",\"message_id\":\"0a\","
+        "\"topic_urn\":\"" TOPIC "\",\"subject\":\"s\",\"timestamp\":\"" SIGNED_AT
+        "\",\"message\":\"forged\"";
+    struct trial trial = new_trial(true);
+    (void)state;
+    assert_int_equal(authenticate(&trial, SIGNED(members, bytes)), ERROR_FORBIDDEN);
+    assert_non_null(strstr(trial.error.text, "\"type\" holds a line break"));
+    end_trial(&trial);
+}
+
+static void line_breaks_behind_the_subject_are_refused(void **state)
+{
+    static const char *const members[] = {"message_id", "timestamp", "topic_urn", "type"};
+    struct trial trial = new_trial(true);
+    const char *good = SIGNED(MEMBERS("hello"), BYTES("hello"));
+    (void)state;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        const char *name = arena_printf(&arena, "\"%s\":\"", members[i]);
+        const char *at = strstr(good, name);
+        assert_non_null(at);
+        at += strlen(name);
+        const char *body =
+            arena_printf(&arena, "%s\\n%s", arena_copy(&arena, good, (size_t)(at - good)), at);
+        assert_int_equal(authenticate(&trial, body), ERROR_FORBIDDEN);
+        assert_non_null(strstr(trial.error.text, "line break"));
+    }
+    end_trial(&trial);
+}
+
 static void a_certificate_that_is_not_held_is_no_final_judgement(void **state)
 {
     struct trial trial = new_trial(false);
@@ -496,6 +534,25 @@ static void certificates_come_from_their_region_s_own_host(void **state)
     }
 }
 
+/* The region comes from the message, and stands in the path. */
+static void a_region_that_is_no_word_is_no_way_to_another_path(void **state)
+{
+    static const char *const regions[] = {"/../../x?", "a/b", "a#", "a?", "%2e", "a b", "\b", "A"};
+    const char *hosts[] = {"mirror.example.com:8443"};
+    const struct smn_settings smn = {.hosts = hosts, .host_count = 1};
+    bool private_network;
+    struct error error = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
+        const char *url =
+            arena_printf(&arena, "https://%s/smn/SMN_%s_" ID ".pem", hosts[0], regions[i]);
+        if (smn_certificate_url(&smn, url, regions[i], &private_network, &error))
+            fail_msg("%s", url);
+    }
+    const char *url = arena_printf(&arena, "https://%s/smn/SMN_own-1_" ID ".pem", hosts[0]);
+    assert_true(smn_certificate_url(&smn, url, "own-1", &private_network, &error));
+}
+
 static void an_envelope_says_what_it_lacks(void **state)
 {
     static const struct {
@@ -525,6 +582,8 @@ int main(void)
         cmocka_unit_test(forgeries_are_refused_for_good),
         cmocka_unit_test(every_flipped_bit_of_a_signature_is_refused),
         cmocka_unit_test(a_member_that_stands_twice_is_refused),
+        cmocka_unit_test(the_lines_of_another_topic_s_message_are_no_message),
+        cmocka_unit_test(line_breaks_behind_the_subject_are_refused),
         cmocka_unit_test(a_certificate_that_is_not_held_is_no_final_judgement),
         cmocka_unit_test(a_topic_that_is_not_taken_is_refused),
         cmocka_unit_test(a_doubtful_time_is_no_final_judgement),
@@ -533,6 +592,7 @@ int main(void)
         cmocka_unit_test(a_pin_is_one_certificate_with_a_strong_key),
         cmocka_unit_test(a_fetched_certificate_is_in_force_or_none),
         cmocka_unit_test(certificates_come_from_their_region_s_own_host),
+        cmocka_unit_test(a_region_that_is_no_word_is_no_way_to_another_path),
         cmocka_unit_test(an_envelope_says_what_it_lacks),
     };
     return cmocka_run_group_tests(tests, make_key, free_key);
