@@ -168,7 +168,10 @@ static bool check_fetched(struct signature *signature, struct error *error)
             smn_verify(&fetched, text_string(&signature->bytes), signature->bytes.length,
                        signature->envelope->signature, "", NULL);
         is_genuine = verdict == SMN_GENUINE;
-        if (!is_genuine)
+        /* Only now: signing_cert_url is not signed, and any name can be put there. */
+        if (is_genuine)
+            authority->hold(authority->context, signature->file);
+        else
             refuse(signature, verdict, error);
     }
     smn_pins_clear(&fetched);
@@ -191,9 +194,6 @@ static bool check_signature(struct signature *signature, const struct smn_pin **
         is_genuine = check_fetched(signature, error);
     else if (!is_genuine)
         refuse(signature, verdict, error);
-    if (is_genuine && authority && *signature->file &&
-        !(fitting && !strcmp(fitting->file, signature->file)))
-        authority->hold(authority->context, signature->file);
     return is_genuine;
 }
 
@@ -365,13 +365,15 @@ static int hex_digit(char c)
 }
 
 /* The value of the one parameter name of a query, percent-decoded (once); NULL if there is none,
- * or more than one, or its escapes are no escapes. */
+ * or more than one, or its escapes are no escapes, or a name has any. */
 static const char *parameter(struct arena *arena, const char *query, const char *name)
 {
     const char *found = NULL;
     size_t found_length = 0, name_length = strlen(name);
     for (const char *c = query; *c; c += *c == '&') {
         size_t length = strcspn(c, "&");
+        if (memchr(c, '%', strcspn(c, "=&")))
+            return NULL;
         if (length > name_length && !strncmp(c, name, name_length) && c[name_length] == '=') {
             if (found)
                 return NULL;

@@ -92,6 +92,19 @@ class Certificates:
         self.assertEqual(ces.post(forged).status, 403)
         self.assertEqual(len(self.flashduty.events), 1)
 
+    def test_a_name_that_only_stands_in_a_message_is_not_held(self):
+        ces = self.fetching(verify="pinned", certificate=[str(self.keys.signing_certificate)])
+        other = f"https://{self.console.host}/smn/SMN_cn-north-4_{'0' * 32}.pem"
+        self.assert_delivered(ces.post(self.signed(url=other)))
+        self.assert_error(ces.post(self.signed(url=other, message="forged")), 503, "not held")
+
+    def test_a_folder_that_others_may_write_is_not_used(self):
+        self.kept.mkdir(parents=True)
+        self.kept.chmod(0o777)
+        answer = self.fetching().post(self.signed())
+        self.assertEqual(answer.status, 503 if self.mode == CGI else 200, answer.body)
+        self.assertEqual(list(self.kept.iterdir()), [])
+
     def test_a_certificate_that_cannot_be_had_is_503_and_remembered_for_a_minute(self):
         for behaviour in ({"do": "status", "status": 500}, {"do": "status", "status": 404},
                           {"do": "garbage"}, {"do": "drop"}, {"do": "redirect", "location": self.console.certificate_url}):
@@ -227,6 +240,7 @@ class Certificates:
 class CertificatesByCgi(Certificates, GatewayTest):
     mode = CGI
 
+    @unittest.skipIf(paths.BUILD == "tsan", "the thread sanitizer itself writes files")
     def test_a_folder_that_cannot_be_written_costs_no_alarm(self):
         ces = self.fetching()
         answer = ces.post(self.signed(), program="/usr/bin/prlimit",

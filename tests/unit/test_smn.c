@@ -411,6 +411,7 @@ static void only_the_console_s_own_link_may_be_visited(void **state)
         {"https://console.huaweicloud.com/smn/subscription/confirm", false},
         {"https://console.huaweicloud.com/smn/subscription/confirm?token=t", false},
         {"https://console.huaweicloud.com" PATH "&topic_urn=" TOPIC, false},
+        {"https://console.huaweicloud.com" PATH "&%74opic_urn=x", false},
         {"https://console.huaweicloud.com" PATH "x", false},
         {"https://console.huaweicloud.com" PATH "%00", false},
         {"https://console.huaweicloud.com" PATH "%zz", false},
