@@ -169,10 +169,10 @@ fuzz: fuzz-deps  ## fuzz each target for FUZZ_SECONDS (60) from its corpus; find
 			$(FUZZ_FOUND)/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
 
-fuzz-merge:  ## add to the corpora what `make fuzz` found and they lack
+fuzz-merge:  ## add to the corpora the least of what `make fuzz` found that reaches more code
 	@for target in $(FUZZ); do \
 		name=$${target#fuzz_}; \
-		build/fuzz/fuzzers/$$target -merge=1 -max_len=4096 -verbosity=0 \
+		build/fuzz/fuzzers/$$target -set_cover_merge=1 -use_counters=0 -max_len=4096 -verbosity=0 \
 			tests/fuzz/corpus/$$name $(FUZZ_FOUND)/$$name || exit 1; \
 	done
 

@@ -15,7 +15,7 @@
 
 /* libconfig 1.5 leaks what it has scanned when it finds an error of syntax, some bytes an input.
  * Leaks of all else are looked for once, at the end: after each input that costs more than the
- * rest. */
+ * rest. Nothing of the environment may turn up in an input, nor change what comes of it. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -32,6 +32,7 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     extended[(*count)++] = no_leaks;
     extended[(*count)++] = memory;
     *arguments = extended;
+    clearenv();
     return 0;
 }
 
