@@ -14,9 +14,8 @@
 static bool is_usable(const char *path)
 {
     struct stat status;
-    return !stat(path, &status) && S_ISDIR(status.st_mode) &&
-           status.st_uid == geteuid() && !(status.st_mode & (S_IWGRP | S_IWOTH)) &&
-           !access(path, W_OK | X_OK);
+    return !stat(path, &status) && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+           !(status.st_mode & (S_IWGRP | S_IWOTH)) && !access(path, W_OK | X_OK);
 }
 
 /* Makes every folder of a path below the first `start` bytes. */
