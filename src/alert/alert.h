@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/limits.h"
@@ -32,6 +33,8 @@ struct alert {
     const char *level; /* the row of the vendor's severity table, or its unknown word; NULL when
                           the alarm is over or the payload has no level at all */
     const char *key;
+    int64_t time_s; /* the vendor's time of this event, in seconds since 1970: which of two events
+                       of one key is newer. It may lie far ahead of our clock; 0: unknown */
     const char *title;
     const char *description;
     struct label labels[ALERT_LABELS_MAX];

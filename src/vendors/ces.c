@@ -266,6 +266,7 @@ static void parse_notification(const struct smn_envelope *envelope, struct arena
     enum state state = state_of(&message);
     const char *unmapped_level = set_severity(alert, &message, state);
     alert->key = key_of(&message, state);
+    alert->time_s = ces_event_time(&message);
     item->kind = alert->key ? ITEM_ALERT : ITEM_IGNORED;
     item->reason = alert->key ? NULL : "a recovery that does not say of which alert";
     ces_set_title(alert, &message);
@@ -293,7 +294,8 @@ static bool parse(const struct vendor_input *input, const struct json *json, str
     if (!item)
         return error_out_of_memory(error);
     *receipt = (struct receipt){.items = item, .count = 1};
-    receipt->message_id = arena_string(arena, envelope.message_id);
+    item->message_id = arena_string(arena, envelope.message_id);
+    receipt->message_id = item->message_id;
     switch (envelope.type) {
     case SMN_NOTIFICATION:
         parse_notification(&envelope, arena, item);

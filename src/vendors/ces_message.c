@@ -84,16 +84,29 @@ static bool record_time(const char *id, int64_t *seconds)
     return true;
 }
 
-bool ces_time(const struct ces_message *message, int64_t *seconds)
+static bool classic_time(const struct ces_message *message, int64_t *seconds)
 {
     double time = message->shape == CES_CLASSIC ? strtod(ces_top(message, "time"), NULL) : 0;
-    if (time >= MILLISECONDS_MIN && time < MILLISECONDS_MAX) {
-        *seconds = (int64_t)(time / 1000);
-        return true;
-    }
-    return ces_parse_time(ces_field(message, "AlarmTime"), seconds) ||
+    if (!(time >= MILLISECONDS_MIN && time < MILLISECONDS_MAX))
+        return false;
+    *seconds = (int64_t)(time / 1000);
+    return true;
+}
+
+bool ces_time(const struct ces_message *message, int64_t *seconds)
+{
+    return classic_time(message, seconds) ||
+           ces_parse_time(ces_field(message, "AlarmTime"), seconds) ||
            record_time(ces_field(message, "AlarmRecordID"), seconds) ||
            clock_parse_rfc3339(message->envelope->timestamp, seconds);
+}
+
+int64_t ces_event_time(const struct ces_message *message)
+{
+    int64_t seconds;
+    bool is_known = classic_time(message, &seconds) ||
+                    clock_parse_rfc3339(message->envelope->timestamp, &seconds);
+    return is_known && seconds > 0 ? seconds : 0;
 }
 
 /* ---- lists ---- */

@@ -59,6 +59,10 @@ const char *ces_rule(const struct ces_message *message) __attribute__((nonnull))
 const char *ces_resource(const struct ces_message *message) __attribute__((nonnull));
 bool ces_time(const struct ces_message *message, int64_t *seconds) __attribute__((nonnull));
 
+/* The time of this event among those of its alarm, in seconds since 1970; 0 if unknown. Not always
+ * ces_time(): fields that people edit, or that tell when the alarm began, order nothing. */
+int64_t ces_event_time(const struct ces_message *message) __attribute__((nonnull));
+
 /* The next pair of a list ("name:value,name:value" or "key=value,key=value"); false at its end. A
  * part without a separator belongs to the value before it. */
 struct ces_pair {

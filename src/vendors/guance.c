@@ -32,6 +32,7 @@ static const char *const recoveries[] = {"ok", "nodata_ok", "nodata_as_ok", "man
 
 /* Seconds since 1970 of 2015: what lies before, Guance has not seen. */
 #define TIME_MIN 1420070400
+#define TIME_LIMIT 0x1p63 /* no int64_t holds it */
 #define MILLISECONDS_MIN 100000000000.0
 #define DAY_S 86400
 
@@ -105,6 +106,18 @@ static bool has_own_member(const cJSON *object)
 static bool recognises(const cJSON *root)
 {
     return has_own_member(cJSON_IsArray(root) ? root->child : root);
+}
+
+/* ---- times ---- */
+
+/* A member that is a time, in seconds or milliseconds, however far ahead; 0 if it is missing or
+ * absurd. */
+static int64_t time_member(const struct event *event, const char *name)
+{
+    double time = strtod(member(event, name), NULL);
+    if (time >= MILLISECONDS_MIN)
+        time /= 1000;
+    return time >= TIME_MIN && time < TIME_LIMIT ? (int64_t)time : 0;
 }
 
 /* ---- tags ---- */
@@ -198,6 +211,13 @@ static const char *prefixed(const struct event *event, const char *id)
     return is_word && strlen(key) <= ALERT_KEY_MAX ? key : hashed(event, id, "");
 }
 
+/* The status, too: an event that goes on under its id is no repeat. */
+static const char *message_id_of(const struct event *event)
+{
+    const char *id = id_member(event, "df_event_id");
+    return *id ? arena_printf(event->arena, "%s:%s", id, event->status) : "";
+}
+
 /* Never title, status, value or time. NULL: a recovery that identifies no alert. */
 static const char *key_of(const struct event *event)
 {
@@ -220,22 +240,19 @@ static const char *key_of(const struct event *event)
 
 /* ---- texts ---- */
 
-/* A member that is a time, in seconds or milliseconds; 0 if it is missing or absurd. */
-static int64_t time_member(const struct event *event, const char *name)
+/* 0 if the time lies too far ahead to be shown. */
+static int64_t credible(const struct event *event, int64_t seconds)
 {
-    double time = strtod(member(event, name), NULL);
-    if (time >= MILLISECONDS_MIN)
-        time /= 1000;
-    return time >= TIME_MIN && time <= (double)(event->now_s + DAY_S) ? (int64_t)time : 0;
+    return seconds <= event->now_s + DAY_S ? seconds : 0;
 }
 
 /* The event's time; that of its arrival if it has none that can be right. */
 static const char *time_of(const struct event *event)
 {
     char out[32];
-    int64_t seconds = time_member(event, "timestamp");
+    int64_t seconds = credible(event, time_member(event, "timestamp"));
     if (!seconds)
-        seconds = time_member(event, "date");
+        seconds = credible(event, time_member(event, "date"));
     clock_rfc3339(seconds ? seconds : event->now_s, out);
     return arena_string(event->arena, out);
 }
@@ -421,6 +438,7 @@ static void map(struct event *event, struct item *item)
         item->reason = "a recovery that does not say of which alert";
         return;
     }
+    alert->time_s = time_member(event, "timestamp");
     alert->severity = level ? level->severity : SEVERITY_WARNING;
     alert->level = level ? level->row : *event->status ? event->status : NULL;
     if (event->is_recovery) {
@@ -450,6 +468,7 @@ static void parse_event(const cJSON *object, const struct vendor_input *input, s
 {
     struct event event = {.arena = arena, .object = object, .now_s = input->now_ms / 1000};
     const cJSON *status = json_get(object, "df_status");
+    item->message_id = "";
     if (!cJSON_IsObject(object) || !has_own_member(object)) {
         item->kind = ITEM_REFUSED;
         item->reason = "expected a Guance event: a JSON object with members df_status, df_title, …";
@@ -457,9 +476,10 @@ static void parse_event(const cJSON *object, const struct vendor_input *input, s
     }
     event.status = lower(arena, cJSON_IsString(status) ? status->valuestring : "");
     event.is_recovery = is_recovery(event.status);
+    item->message_id = message_id_of(&event);
     bool has_status = *event.status || cJSON_IsNumber(status) || cJSON_IsBool(status) ||
                       cJSON_IsArray(status) || cJSON_IsObject(status);
-    if (!has_status && !*id_member(&event, "df_event_id")) {
+    if (!has_status && !*item->message_id) {
         item->kind = ITEM_IGNORED;
         item->reason = arena_printf(arena, "a test message or a notice, no event: it has only %s",
                                     member_names(arena, object));

@@ -53,6 +53,8 @@ enum item_kind {
 
 struct item {
     enum item_kind kind;
+    const char *message_id; /* the vendor's own identity of this message, the same when it is sent
+                               again; "" if it has none */
     struct alert alert;
     const char *reason;
     bool warn; /* `reason` is worth a warning in the log */

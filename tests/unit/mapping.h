@@ -15,11 +15,17 @@
 
 #include "../fuzz/fit.h"
 
-/* Maps whatever it is and looks at every alert of it. */
+/* Maps whatever it is and looks at every item of it. */
 static inline void assert_mapped_well(const struct vendor *vendor, const char *body, size_t length)
 {
     struct mapping mapping;
-    const char *fault = fault_of_mapping(&mapping, mapping_of(&mapping, vendor, body, length));
+    bool is_mapped = mapping_of(&mapping, vendor, body, length);
+    const char *fault = fault_of_mapping(&mapping, is_mapped);
+    for (size_t i = 0; is_mapped && i < mapping.receipt.count; i++) {
+        const struct item *item = &mapping.receipt.items[i];
+        if (!item->message_id || item->alert.time_s < 0)
+            fault = "no identity, or a time before 1970";
+    }
     if (fault)
         fail_msg("%s, of: %.*s", fault, (int)length, body);
     mapping_clear(&mapping);

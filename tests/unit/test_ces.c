@@ -38,7 +38,20 @@ struct outcome {
     const char *key, *title;
     enum severity severity;
     const char *level; /* "" for none */
+    int64_t time_s;
 };
+
+/* An envelope that was signed at a time. */
+static const char *envelope_at(const char *timestamp, const char *message)
+{
+    struct text body = {0};
+    text_puts(&body, "{\"type\":\"Notification\",\"message_id\":\"1\",\"timestamp\":");
+    text_json(&body, timestamp);
+    text_puts(&body, ",\"message\":");
+    text_json(&body, message);
+    text_putc(&body, '}');
+    return text_into(&body, &arena);
+}
 
 /* Maps a body that becomes one alert. */
 static struct outcome outcome_of(const char *body)
@@ -51,7 +64,7 @@ static struct outcome outcome_of(const char *body)
     assert_null(fault_of_alert(alert));
     /* Under AddressSanitizer this finds what is borrowed from the message. */
     struct outcome outcome = {arena_string(&arena, alert->key), arena_string(&arena, alert->title),
-                              alert->severity, arena_string(&arena, alert->level)};
+                              alert->severity, arena_string(&arena, alert->level), alert->time_s};
     mapping_clear(&mapping);
     return outcome;
 }
@@ -272,6 +285,78 @@ static void own_words_are_told_apart_by_topic_and_subject(void **state)
     assert_string_not_equal(outcome_of(envelope(TOPIC, "2", "", "full")).key, alone);
 }
 
+static void only_signed_times_order_the_events_of_an_alarm(void **state)
+{
+#define SENT_AT "2026-11-20T03:00:10Z"
+#define SENT_AT_S 1795143610
+#define CLASSIC(MEMBERS) "{\"alarm_id\":\"al1\"," MEMBERS "}"
+#define TEMPLATE(MEMBERS) \
+    "{\"version\":\"v1\",\"data\":{\"AlarmRuleName\":\"r\",\"IsAlarm\":true," MEMBERS "}}"
+#define OTHER_TIMES                                    \
+    "\"AlarmTime\":\"2026/11/20 10:00:00 GMT+08:00\"," \
+    "\"AlarmRecordID\":\"ah1795140000000abcdefghi\""
+    static const struct {
+        const char *timestamp, *message;
+        int64_t time_s;
+    } cases[] = {
+        {SENT_AT, CLASSIC("\"time\":1795143600999"), 1795143600},
+        {SENT_AT, CLASSIC("\"time\":\"1795143600999\""), 1795143600},
+        {SENT_AT, CLASSIC("\"time\":4102444800000"), 4102444800},
+        {"yesterday", CLASSIC("\"time\":1795143600000"), 1795143600},
+        {SENT_AT, CLASSIC("\"template_variable\":{" OTHER_TIMES "}"), SENT_AT_S},
+        {SENT_AT, CLASSIC("\"time\":1795143600"), SENT_AT_S},
+        {SENT_AT, CLASSIC("\"time\":1e300"), SENT_AT_S},
+        {SENT_AT, CLASSIC("\"time\":\"nan\""), SENT_AT_S},
+        {SENT_AT, CLASSIC("\"time\":\"2026-11-20T03:00:00Z\""), SENT_AT_S},
+        {SENT_AT, TEMPLATE(OTHER_TIMES), SENT_AT_S},
+        {SENT_AT, TEMPLATE("\"time\":1795143600000"), SENT_AT_S},
+        {SENT_AT, "{\"time\":1795143600000}", SENT_AT_S},
+        {SENT_AT, "in words", SENT_AT_S},
+        {"2026-11-20T11:00:10.5+08:00", "in words", SENT_AT_S},
+        {"2100-01-01T00:00:00Z", TEMPLATE(OTHER_TIMES), 4102444800},
+        {"1970-01-01T00:00:00+08:00", TEMPLATE(OTHER_TIMES), 0},
+        {"1795143610", TEMPLATE(OTHER_TIMES), 0},
+        {"", CLASSIC("\"time\":true,\"template_variable\":{" OTHER_TIMES "}"), 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(outcome_of(envelope_at(cases[i].timestamp, cases[i].message)).time_s,
+                         cases[i].time_s);
+}
+
+static void a_message_of_any_kind_has_the_identity_of_its_envelope(void **state)
+{
+#define ENVELOPE(TYPE, MEMBERS) "{\"type\":\"" TYPE "\",\"topic_urn\":\"" TOPIC "\"," MEMBERS "}"
+#define ID "\"message_id\":\"0a\","
+#define LINK                                                                                \
+    "\"subscribe_url\":\"https://console.huaweicloud.com/smn/subscription/confirm?token=t&" \
+    "topic_urn=" TOPIC "\""
+    static const struct {
+        const char *body;
+        enum item_kind kind;
+        const char *message_id;
+    } cases[] = {
+        {ENVELOPE("Notification", ID "\"message\":\"m\""), ITEM_ALERT, "0a"},
+        {ENVELOPE("Notification", ID "\"message\":\"[Critical Ok]\""), ITEM_IGNORED, "0a"},
+        {ENVELOPE("SubscriptionConfirmation", ID LINK), ITEM_CONFIRM, "0a"},
+        {ENVELOPE("UnsubscribeConfirmation", ID LINK), ITEM_IGNORED, "0a"},
+        {ENVELOPE("HttpSubscriptionUserConfirm", ID LINK), ITEM_IGNORED, "0a"},
+        {ENVELOPE("Notification", "\"message\":\"m\""), ITEM_ALERT, ""},
+        {ENVELOPE("Notification", "\"message_id\":7,\"message\":\"m\""), ITEM_ALERT, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mapping mapping;
+        if (!mapping_of(&mapping, &vendor_ces, cases[i].body, strlen(cases[i].body)))
+            fail_msg("%s", mapping.error.text);
+        json_clear(&mapping.json);
+        assert_int_equal(mapping.receipt.items[0].kind, cases[i].kind);
+        assert_string_equal(mapping.receipt.items[0].message_id, cases[i].message_id);
+        assert_string_equal(mapping.receipt.message_id, cases[i].message_id);
+        mapping_clear(&mapping);
+    }
+}
+
 /* The fixtures' messages, changed at random: within the envelope, and the envelope itself. */
 static void whatever_is_sent_becomes_an_alert_that_may_be_sent(void **state)
 {
@@ -315,6 +400,9 @@ int main(void)
         cmocka_unit_test_teardown(a_level_that_no_table_knows_outlives_the_message, clear_arena),
         cmocka_unit_test_teardown(sentences_of_an_alarm_and_its_end_are_one_alert, clear_arena),
         cmocka_unit_test_teardown(own_words_are_told_apart_by_topic_and_subject, clear_arena),
+        cmocka_unit_test_teardown(only_signed_times_order_the_events_of_an_alarm, clear_arena),
+        cmocka_unit_test_teardown(a_message_of_any_kind_has_the_identity_of_its_envelope,
+                                  clear_arena),
         cmocka_unit_test_teardown(whatever_is_sent_becomes_an_alert_that_may_be_sent, clear_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,6 +152,80 @@ static void a_time_that_cannot_be_right_is_that_of_arrival(void **state)
     }
 }
 
+static void a_time_ahead_of_us_is_told_as_it_is(void **state)
+{
+    static const struct {
+        const char *members;
+        int64_t time_s;
+    } cases[] = {
+        {"\"timestamp\":1795143600", 1795143600},
+        {"\"timestamp\":\" 1795143600\"", 1795143600},
+        {"\"timestamp\":1795143600999", 1795143600},
+        {"\"timestamp\":1420070400", 1420070400},
+        {"\"timestamp\":4102444800", 4102444800},
+        {"\"timestamp\":4102444800000", 4102444800},
+        {"\"timestamp\":1e21", 1000000000000000000},
+        {"\"timestamp\":1e22", 0},
+        {"\"timestamp\":1e300", 0},
+        {"\"timestamp\":\"inf\"", 0},
+        {"\"timestamp\":\"nan\"", 0},
+        {"\"timestamp\":1420070399", 0},
+        {"\"timestamp\":-1795143600", 0},
+        {"\"timestamp\":\"2026-11-20T03:00:00Z\"", 0},
+        {"\"timestamp\":true", 0},
+        {"\"timestamp\":null,\"date\":1795143600000", 0},
+        {"\"date\":1795143600", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mapping mapping;
+        const char *body = arena_printf(
+            &arena, "{\"df_status\":\"error\",\"df_event_id\":\"e\",%s}", cases[i].members);
+        assert_int_equal(map(&mapping, body)->alert.time_s, cases[i].time_s);
+        mapping_clear(&mapping);
+    }
+}
+
+static void each_event_has_the_identity_of_its_id_and_status(void **state)
+{
+    static const struct {
+        const char *element;
+        enum item_kind kind;
+        const char *message_id;
+    } cases[] = {
+        {EVENT("\"df_event_id\":\"event-1\",\"df_status\":\"critical\""), ITEM_ALERT,
+         "event-1:critical"},
+        {EVENT("\"df_event_id\":\" event-1 \",\"df_status\":\" Data Missing \""), ITEM_ALERT,
+         "event-1:data missing"},
+        {EVENT("\"df_event_id\":\"event-1\",\"df_status\":\"OK\""), ITEM_IGNORED, "event-1:ok"},
+        {EVENT("\"df_event_id\":7,\"df_status\":\"High\""), ITEM_ALERT, "7:high"},
+        {EVENT("\"df_event_id\":\"event-1\""), ITEM_ALERT, "event-1:"},
+        {EVENT("\"df_event_id\":\"\",\"df_status\":\"critical\""), ITEM_ALERT, ""},
+        {EVENT("\"df_event_id\":\" \",\"df_status\":\"critical\""), ITEM_ALERT, ""},
+        {EVENT("\"df_event_id\":null,\"df_status\":\"critical\""), ITEM_ALERT, ""},
+        {EVENT("\"df_event_id\":true,\"df_status\":\"critical\""), ITEM_ALERT, ""},
+        {EVENT("\"df_fault_id\":\"x\",\"df_status\":\"critical\""), ITEM_ALERT, ""},
+        {EVENT("\"df_source\":\"monitor\""), ITEM_IGNORED, ""},
+        {"{\"event_id\":\"event-1\"}", ITEM_REFUSED, ""},
+        {"\"event-1\"", ITEM_REFUSED, ""},
+    };
+    struct text body = {0};
+    struct mapping mapping;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        text_printf(&body, "%c%s", i ? ',' : '[', cases[i].element);
+    text_putc(&body, ']');
+    assert_true(mapping_of(&mapping, &vendor_guance, text_string(&body), body.length));
+    json_clear(&mapping.json);
+    text_clear(&body);
+    assert_int_equal(mapping.receipt.count, sizeof cases / sizeof *cases);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(mapping.receipt.items[i].kind, cases[i].kind);
+        assert_string_equal(mapping.receipt.items[i].message_id, cases[i].message_id);
+    }
+    mapping_clear(&mapping);
+}
+
 static void only_the_events_own_members_are_read(void **state)
 {
     (void)state;
@@ -232,6 +306,8 @@ int main(void)
         cmocka_unit_test_teardown(a_fault_is_closed_by_the_id_of_its_first_event, clear_arena),
         cmocka_unit_test_teardown(a_recovery_of_nothing_is_ignored, clear_arena),
         cmocka_unit_test_teardown(a_time_that_cannot_be_right_is_that_of_arrival, clear_arena),
+        cmocka_unit_test_teardown(a_time_ahead_of_us_is_told_as_it_is, clear_arena),
+        cmocka_unit_test_teardown(each_event_has_the_identity_of_its_id_and_status, clear_arena),
         cmocka_unit_test_teardown(only_the_events_own_members_are_read, clear_arena),
         cmocka_unit_test_teardown(people_and_secrets_stay_out, clear_arena),
         cmocka_unit_test_teardown(whatever_is_sent_becomes_an_alert_that_may_be_sent, clear_arena),
