@@ -3,11 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/detach.h"
 #include "base/harden.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "delivery/drainer.h"
 #include "gateway.h"
 #include "serve.h"
+#include "store/place.h"
 
 /* A record for each line of a report. */
 static void log_report(enum log_level level, const char *message, const struct text *report)
@@ -39,6 +43,93 @@ static const struct config *load(struct config *config, const struct vendor *ven
     return is_valid ? config : NULL;
 }
 
+/* ---- the store ---- */
+
+static void open_store(struct gateway *gateway, const struct config *config, bool is_cgi)
+{
+    struct arena arena = {0};
+    struct error error = {0};
+    const char *path = store_place(&arena, config->store);
+    if (path)
+        gateway->store = store_new(path, &config->limits, !is_cgi, &error);
+    else if (!is_cgi && !config->store)
+        log_event(LOG_WARNING, "there is no store", "reason",
+                  "no folder where this user may write: make /var/lib/flashduty-gateway for it, or "
+                  "say store = \"none\"",
+                  NULL);
+    /* Made now, so that what is wrong with it is said at the start. */
+    if (gateway->store && !is_cgi)
+        (void)store_is_writable(gateway->store, &error);
+    arena_clear(&arena);
+}
+
+/* What waits goes out with the keys of today. */
+static void bring_up_to_date(struct store *store, const struct config *config)
+{
+    for (size_t i = 0; i < config->integration_count; i++) {
+        const struct store_route route = {"", config->integrations[i].flashduty_key};
+        if (!store_set_key(store, config->integrations[i].name, &route))
+            return;
+    }
+}
+
+static struct drain_means drain_means(const struct gateway *gateway)
+{
+    const struct config *config = gateway->config;
+    return (struct drain_means){{gateway->transport, gateway->store, config->flashduty_url},
+                                config->ca_file};
+}
+
+static void start_draining(struct gateway *gateway)
+{
+    struct error error = {0};
+    const struct drain_means means = drain_means(gateway);
+    bring_up_to_date(gateway->store, gateway->config);
+    gateway->drainer = drainer_start(&means, &error);
+    if (!gateway->drainer)
+        log_event(LOG_ERROR, "nothing is drained", "reason", error.text, NULL);
+}
+
+/* ---- draining after an answer of plain CGI ---- */
+
+/* Shared hosts end what runs for half a minute. */
+#define DETACHED_MS 20000
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static void rest(void *context, int64_t ms)
+{
+    const struct timespec pause = {.tv_sec = (time_t)(ms / 1000),
+                                   .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)context;
+    (void)nanosleep(&pause, NULL);
+}
+
+static int drain_detached(struct gateway *gateway)
+{
+    struct drain_report report = {0};
+    const struct drain_watch watch = {NULL, never, rest, false, clock_monotonic_ms() + DETACHED_MS};
+    if (!gateway->config || !gateway->store)
+        return EXIT_FAILURE;
+    const struct drain_means means = drain_means(gateway);
+    bring_up_to_date(gateway->store, gateway->config);
+    return drain(&means, &watch, &report) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void drain_after_answer(struct gateway *gateway)
+{
+    if (!gateway->store || !store_is_due(gateway->store) || !store_lead(gateway->store))
+        return;
+    store_follow(gateway->store);
+    detach_and_start_again();
+}
+
+/* ---- running ---- */
+
 static int run(struct gateway *gateway, bool is_cgi, const struct config *defaults)
 {
     const struct config *config = gateway->config ? gateway->config : defaults;
@@ -53,9 +144,14 @@ static int run(struct gateway *gateway, bool is_cgi, const struct config *defaul
     if (!is_cgi)
         log_event(LOG_INFO, "started", "vendor", gateway->vendor->name, "version", VERSION,
                   "configuration", gateway->config ? path : "refused: every request gets 503",
-                  NULL);
+                  "store", gateway->store ? store_path(gateway->store) : "none", NULL);
+    if (!is_cgi && gateway->store && gateway->config)
+        start_draining(gateway);
     int status = serve(&server);
-    if (!is_cgi)
+    drainer_stop(gateway->drainer);
+    if (is_cgi)
+        drain_after_answer(gateway);
+    else
         log_event(LOG_INFO, "stopped", "vendor", gateway->vendor->name, NULL);
     return status;
 }
@@ -67,17 +163,23 @@ int endpoint_main(const struct vendor *vendor)
     struct error error = {0};
     int status = EXIT_FAILURE;
     harden_process();
-    bool is_cgi = serve_is_cgi();
+    bool is_detached = is_started_detached();
+    bool is_cgi = is_detached || serve_is_cgi();
     gateway.config = load(&loaded, vendor, is_cgi);
     if (config_defaults(&defaults, &error)) {
         const struct config *config = gateway.config ? gateway.config : &defaults;
         gateway.transport = transport_new(config->ca_file, config->proxy, !is_cgi, &error);
         gateway.certificates = certificates_new(!is_cgi, config->ca_file, &error);
+        if (gateway.config)
+            open_store(&gateway, config, is_cgi);
     }
-    if (gateway.transport && gateway.certificates)
-        status = run(&gateway, is_cgi, &defaults);
-    else
+    if (!gateway.transport || !gateway.certificates)
         log_event(LOG_ERROR, "cannot start", "reason", error.text, NULL);
+    else if (is_detached)
+        status = drain_detached(&gateway);
+    else
+        status = run(&gateway, is_cgi, &defaults);
+    store_free(gateway.store);
     transport_free(gateway.transport);
     certificates_free(gateway.certificates);
     config_free(&defaults);

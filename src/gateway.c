@@ -8,21 +8,19 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "delivery/confirm.h"
 #include "delivery/delivery.h"
-#include "net/guarded_get.h"
 
 #define NO_STORE                                                                                   \
     "it has no store: what Flashduty does not accept in time is answered 503, so that the sender " \
     "tries again"
+#define HAS_STORE "it has a store: what Flashduty does not accept in time waits there"
 
-/* What became of an item; the least finished one first. */
-enum outcome { OUTCOME_DELIVERED, OUTCOME_CONFIRMED, OUTCOME_IGNORED, OUTCOME_COUNT };
-
-static const char *const outcome_names[OUTCOME_COUNT] = {
-    [OUTCOME_DELIVERED] = "delivered",
-    [OUTCOME_CONFIRMED] = "confirmed",
-    [OUTCOME_IGNORED] = "ignored",
-};
+/* In the ledger: who posts without a key that is known. */
+#define NOBODY "(none)"
+#define PASS_THROUGH "(pass-through)"
+/* What is shown for the route without a name. */
+#define DEFAULT_ROUTE "default"
 
 /* One request on its way through. */
 struct exchange {
@@ -38,7 +36,11 @@ struct exchange {
     const struct integration *integration; /* whose key it is */
     struct json json;
     struct receipt receipt;
-    struct delivery *deliveries; /* one an item; unused for what is no alert */
+    const char *scope;           /* whose memory it is */
+    struct store_route route;    /* of the integration: its default one */
+    struct dispatch *dispatches; /* one an alert */
+    size_t dispatch_count;
+    bool is_taken; /* the items were dealt with one by one, and counted */
     int64_t verify_us, forward_us;
     enum outcome outcome;
 };
@@ -55,8 +57,9 @@ static bool check_request(struct exchange *x)
     if (strcmp(x->request->method, "POST"))
         return error_set(&x->error, ERROR_METHOD,
                          "this is the %s endpoint of flashduty-gateway %s and it works: %s posts "
-                         "here, with ?integration_key=KEY; " NO_STORE,
-                         vendor->title, VERSION, vendor->sender);
+                         "here, with ?integration_key=KEY; %s",
+                         vendor->title, VERSION, vendor->sender,
+                         x->gateway->store ? HAS_STORE : NO_STORE);
     if (x->request->error.code)
         return error_set(&x->error, x->request->error.code, "%s", x->request->error.text);
     if (vendor->refuses_text && request_is_text_or_form(x->request))
@@ -74,6 +77,19 @@ static bool holds(const struct integration *integration, const char *key)
     return found;
 }
 
+/* In pass-through each key has a memory of its own, under a name that does not tell the key. */
+static bool take_anyone(struct exchange *x, const char *key)
+{
+    char digest[SHA256_HEX_SIZE];
+    x->anyone = (struct integration){
+        .name = PASS_THROUGH, .vendor = x->gateway->vendor, .flashduty_key = key};
+    x->integration = &x->anyone;
+    if (!sha256_hex(key, strlen(key), digest))
+        return error_out_of_memory(&x->error);
+    x->scope = arena_printf(x->arena, "key:%s", digest);
+    return true;
+}
+
 static bool find_integration(struct exchange *x)
 {
     const struct config *config = x->gateway->config;
@@ -82,10 +98,7 @@ static bool find_integration(struct exchange *x)
     if (!request_key(x->request, &key, &x->error))
         return false;
     if (config->pass_through) {
-        x->anyone = (struct integration){
-            .name = "(pass-through)", .vendor = x->gateway->vendor, .flashduty_key = key};
-        x->integration = &x->anyone;
-        return true;
+        return take_anyone(x, key);
     }
     for (size_t i = 0; i < config->integration_count; i++) {
         if (holds(&config->integrations[i], key))
@@ -99,6 +112,7 @@ static bool find_integration(struct exchange *x)
                          "this integration key is for %s: post to %s", found->vendor->title,
                          found->vendor->endpoint);
     x->integration = found;
+    x->scope = found->name;
     return true;
 }
 
@@ -180,67 +194,100 @@ void gateway_apply_integration(const struct integration *integration, struct are
         alert_force_label(alert, arena, integration->labels[i].name, integration->labels[i].value);
 }
 
+static struct dispatch dispatch_of(struct exchange *x, struct item *item)
+{
+    return (struct dispatch){
+        .alert = &item->alert,
+        .scope = x->scope,
+        .integration = x->integration->name,
+        .request_id = x->request->id,
+        .message_id = item->message_id,
+        .destinations = &x->route,
+        .routes = &x->route,
+        .destination_count = 1,
+        .route_count = 1,
+        .needs_acceptance = x->gateway->config->pass_through,
+    };
+}
+
 static void deliver(struct exchange *x)
 {
-    size_t count = 0;
+    const struct delivery_means means = {x->gateway->transport, x->gateway->store,
+                                         x->gateway->config->flashduty_url};
+    x->route = (struct store_route){"", x->integration->flashduty_key};
     for (size_t i = 0; i < x->receipt.count; i++) {
         struct item *item = &x->receipt.items[i];
         if (item->kind != ITEM_ALERT)
             continue;
         gateway_apply_integration(x->integration, x->arena, &item->alert);
-        x->deliveries[count++] = (struct delivery){.alert = &item->alert,
-                                                   .flashduty_key = x->integration->flashduty_key};
+        x->dispatches[x->dispatch_count++] = dispatch_of(x, item);
     }
     if (x->arena->failed) {
         error_out_of_memory(&x->error);
         return;
     }
+    x->is_taken = true;
     int64_t start_us = clock_monotonic_us();
-    if (count > 0)
-        delivery_send(x->gateway->transport, x->gateway->config->flashduty_url, x->deliveries,
-                      count, deadline_ms(x), x->arena);
+    if (x->dispatch_count > 0)
+        delivery_dispatch(&means, x->dispatches, x->dispatch_count, deadline_ms(x), x->arena);
     x->forward_us = clock_monotonic_us() - start_us;
+    if (x->arena->failed)
+        error_out_of_memory(&x->error);
 }
 
-/* The console answers a confirmation with the subscription it has made. */
-static bool is_confirmed(const struct text *body)
+static void count(const struct exchange *x, enum outcome outcome)
 {
-    struct json json = {0};
-    struct error ignored = {0};
-    bool parsed = json_parse(text_string(body), body->length, &json, &ignored);
-    const char *urn = parsed ? json_string(json.root, "subscription_urn") : NULL;
-    bool is_confirmed = urn && *urn;
-    json_clear(&json);
-    return is_confirmed;
+    if (x->gateway->store)
+        store_count(x->gateway->store, x->integration ? x->integration->name : NOBODY, outcome);
 }
 
-static bool confirm(struct exchange *x, const struct item *item)
+/* ---- confirm ---- */
+
+static bool keep_confirmation(struct exchange *x, const struct item *item, const char *reason)
 {
-    const struct config *config = x->gateway->config;
-    struct text body = {0};
-    struct error cause = {0};
-    struct guarded_get get = {
+    const struct store_confirmation confirmation = {
+        .scope = x->scope,
+        .integration = x->integration->name,
+        .request_id = x->request->id,
+        .message_id = item->message_id,
         .url = item->confirm_url,
-        .ca_file = config->ca_file,
+        .host = item->confirm_host,
+        .is_private = item->confirm_private,
+        .reason = reason,
+    };
+    bool is_kept = x->gateway->store && !x->gateway->config->pass_through &&
+                   store_keep_confirmation(x->gateway->store, &confirmation);
+    log_event(LOG_ERROR, "subscription not confirmed", "request_id", x->request->id, "host",
+              item->confirm_host, "reason", reason, "do",
+              is_kept ? "it is tried again for 48 hours; flashduty-gateway confirm shows the link"
+                      : "in the console choose Request Confirmation for this subscription, or open "
+                        "the link in SMN's message by hand within 48 hours",
+              NULL);
+    return is_kept;
+}
+
+static enum outcome confirm(struct exchange *x, const struct item *item)
+{
+    struct error cause = {0};
+    const struct guarded_get get = {
+        .url = item->confirm_url,
+        .ca_file = x->gateway->config->ca_file,
         .private_network = item->confirm_private,
         .timeout_ms = deadline_ms(x) - clock_monotonic_ms(),
     };
     int64_t start_us = clock_monotonic_us();
-    bool confirmed = guarded_get(&get, &body, &cause);
-    if (confirmed && !is_confirmed(&body))
-        confirmed =
-            error_set(&cause, ERROR_UNAVAILABLE, "the console's answer names no subscription");
+    bool is_confirmed = confirm_subscription(&get, &cause);
     x->forward_us = clock_monotonic_us() - start_us;
-    text_clear(&body);
-    if (confirmed)
-        return true;
-    log_event(LOG_ERROR, "subscription not confirmed", "request_id", x->request->id, "host",
-              item->confirm_host, "reason", cause.text, "do",
-              "in the console choose Request Confirmation for this subscription, or open the link "
-              "in SMN's message by hand within 48 hours",
-              NULL);
-    return error_set(&x->error, ERROR_UNAVAILABLE, "the subscription could not be confirmed: %s",
-                     cause.text);
+    if (is_confirmed) {
+        count(x, OUTCOME_CONFIRMED);
+        return OUTCOME_CONFIRMED;
+    }
+    if (keep_confirmation(x, item, cause.text))
+        return OUTCOME_CONFIRMING;
+    count(x, OUTCOME_REFUSED);
+    error_set(&x->error, ERROR_UNAVAILABLE, "the subscription could not be confirmed: %s",
+              cause.text);
+    return OUTCOME_REFUSED;
 }
 
 /* ---- answer ---- */
@@ -255,7 +302,20 @@ static void worsen(struct exchange *x, const struct error *error, const char *co
     x->error_code = code;
 }
 
-static void judge(struct exchange *x, const struct delivery *delivery)
+static const char *why_not_kept(const struct exchange *x, const struct dispatch *dispatch,
+                                const struct delivery *delivery)
+{
+    if (!x->gateway->store)
+        return "there is no store to keep it";
+    if (dispatch->is_unrecorded)
+        return "the store cannot be used now";
+    return delivery->id ? "it could not be kept: the outbox is full, or the store cannot be used"
+                        : "nothing is kept for a key that Flashduty has not accepted yet";
+}
+
+/* What is kept nowhere. */
+static void judge(struct exchange *x, const struct dispatch *dispatch,
+                  const struct delivery *delivery)
 {
     const struct flashduty_answer *answer = &delivery->answer;
     struct error error = {0};
@@ -263,9 +323,9 @@ static void judge(struct exchange *x, const struct delivery *delivery)
         if (delivery->retry_after_s > x->retry_after_s)
             x->retry_after_s = delivery->retry_after_s;
         error_set(&error, ERROR_UNAVAILABLE,
-                  "Flashduty did not accept it in time (%.256s%s%.256s) "
-                  "and there is no store to keep it: try again",
-                  answer->code, *answer->code ? ": " : "", answer->message);
+                  "Flashduty did not accept it in time (%.256s%s%.256s) and %s: try again",
+                  answer->code, *answer->code ? ": " : "", answer->message,
+                  why_not_kept(x, dispatch, delivery));
     } else {
         error_set(
             &error, x->gateway->config->pass_through ? ERROR_UNAUTHORIZED : ERROR_REJECTED,
@@ -276,70 +336,142 @@ static void judge(struct exchange *x, const struct delivery *delivery)
     worsen(x, &error, answer->verdict == VERDICT_REJECTED ? answer->code : NULL);
 }
 
-static bool settle_item(struct exchange *x, const struct item *item,
-                        const struct delivery *delivery, enum outcome *outcome)
+static void judge_refused(struct exchange *x, const struct dispatch *dispatch)
+{
+    struct error error = {0};
+    if (*dispatch->reason) {
+        error_set(&error, ERROR_UNAVAILABLE, "%s", dispatch->reason);
+        worsen(x, &error, NULL);
+    }
+    for (size_t i = 0; i < dispatch->delivery_count; i++) {
+        if (delivery_outcome(&dispatch->deliveries[i]) == OUTCOME_REFUSED)
+            judge(x, dispatch, &dispatch->deliveries[i]);
+    }
+    /* Whatever it was: it is not kept. */
+    error_set(&error, ERROR_UNAVAILABLE, "it could not be delivered or kept: try again");
+    if (!x->error.code)
+        worsen(x, &error, NULL);
+}
+
+static enum outcome settle_item(struct exchange *x, const struct item *item,
+                                const struct dispatch *dispatch)
 {
     struct error refused = {0};
     switch (item->kind) {
     case ITEM_ALERT:
-        *outcome = OUTCOME_DELIVERED;
-        if (delivery->answer.verdict != VERDICT_ACCEPTED)
-            judge(x, delivery);
-        break;
+        if (dispatch->outcome == OUTCOME_REFUSED)
+            judge_refused(x, dispatch);
+        return dispatch->outcome;
     case ITEM_IGNORED:
-        *outcome = OUTCOME_IGNORED;
-        break;
+        count(x, OUTCOME_IGNORED);
+        return OUTCOME_IGNORED;
     case ITEM_CONFIRM:
-        *outcome = OUTCOME_CONFIRMED;
         return confirm(x, item);
     case ITEM_REFUSED:
-        *outcome = OUTCOME_IGNORED;
+        count(x, OUTCOME_REFUSED);
         error_set(&refused, ERROR_INVALID, "%s", item->reason);
         worsen(x, &refused, NULL);
         break;
     }
-    return !x->error.code;
+    return OUTCOME_REFUSED;
 }
 
-static void append_item(struct text *data, const struct item *item, enum outcome outcome)
+/* A subscription that is not confirmed yet waits as alerts do. */
+static const char *shown_name(enum outcome outcome)
+{
+    return outcome_names[outcome == OUTCOME_CONFIRMING ? OUTCOME_QUEUED : outcome];
+}
+
+static void append_member(struct text *data, const char *name, const char *value)
+{
+    text_json(data, name);
+    text_putc(data, ':');
+    text_json(data, value);
+    text_putc(data, ',');
+}
+
+static void append_deliveries(struct text *data, const struct dispatch *dispatch)
+{
+    text_puts(data, ",\"deliveries\":[");
+    for (size_t i = 0; i < dispatch->delivery_count; i++) {
+        const struct delivery *delivery = &dispatch->deliveries[i];
+        text_puts(data, i ? ",{" : "{");
+        append_member(data, "route", *delivery->route ? delivery->route : DEFAULT_ROUTE);
+        text_puts(data, "\"outcome\":");
+        text_json(data, outcome_names[delivery_outcome(delivery)]);
+        text_putc(data, '}');
+    }
+    text_putc(data, ']');
+}
+
+/* Why it was not delivered, where Flashduty has said so. */
+static void append_answer(struct text *data, const struct dispatch *dispatch)
+{
+    const struct flashduty_answer *answer =
+        dispatch->delivery_count == 1 ? &dispatch->deliveries[0].answer : NULL;
+    if (!answer || answer->verdict == VERDICT_ACCEPTED || dispatch->outcome == OUTCOME_DELIVERED)
+        return;
+    if (*answer->code)
+        append_member(data, "code", answer->code);
+    if (*answer->message)
+        append_member(data, "message", answer->message);
+}
+
+static void append_item(struct text *data, const struct item *item, const struct dispatch *dispatch,
+                        enum outcome outcome)
 {
     text_putc(data, '{');
     if (item->kind == ITEM_ALERT) {
-        text_puts(data, "\"alert_key\":");
-        text_json(data, item->alert.key);
-        text_putc(data, ',');
+        append_member(data, "alert_key", item->alert.key);
+        append_answer(data, dispatch);
     } else if (item->kind == ITEM_IGNORED) {
-        text_puts(data, "\"reason\":");
-        text_json(data, item->reason);
-        text_putc(data, ',');
+        append_member(data, "reason", item->reason);
     }
     text_puts(data, "\"outcome\":");
-    text_json(data, outcome_names[outcome]);
+    text_json(data, shown_name(outcome));
+    if (item->kind == ITEM_ALERT && dispatch->delivery_count > 1)
+        append_deliveries(data, dispatch);
     text_putc(data, '}');
+}
+
+static bool is_kept(enum outcome outcome)
+{
+    return outcome == OUTCOME_QUEUED || outcome == OUTCOME_CONFIRMING ||
+           outcome == OUTCOME_REJECTED || outcome == OUTCOME_EXPIRED;
+}
+
+static void wake_drainer(const struct exchange *x)
+{
+    bool is_work = x->outcome == OUTCOME_QUEUED || x->outcome == OUTCOME_CONFIRMING;
+    for (size_t i = 0; i < x->dispatch_count && !is_work; i++)
+        is_work = x->dispatches[i].lets_go;
+    if (is_work && x->gateway->drainer)
+        drainer_wake(x->gateway->drainer);
 }
 
 static void answer(struct exchange *x)
 {
     struct text list = {0}, data = {0};
-    size_t next_delivery = 0;
-    x->outcome = OUTCOME_IGNORED;
+    const struct dispatch *dispatch = x->dispatches;
+    x->outcome = OUTCOME_REFUSED;
     for (size_t i = 0; i < x->receipt.count; i++) {
         const struct item *item = &x->receipt.items[i];
-        enum outcome outcome = OUTCOME_IGNORED;
-        settle_item(x, item, &x->deliveries[next_delivery], &outcome);
-        next_delivery += item->kind == ITEM_ALERT;
+        enum outcome outcome = settle_item(x, item, dispatch);
         if (outcome < x->outcome)
             x->outcome = outcome;
         if (i)
             text_putc(&list, ',');
-        append_item(&list, item, outcome);
+        append_item(&list, item, dispatch, outcome);
+        dispatch += item->kind == ITEM_ALERT;
     }
     text_printf(&data, x->receipt.is_array ? "{\"outcome\":\"%s\",\"alerts\":[%s]}" : "%.0s%s",
-                outcome_names[x->outcome], text_string(&list));
+                shown_name(x->outcome), text_string(&list));
     if (list.failed || data.failed)
         error_out_of_memory(&x->error);
     if (!x->error.code)
-        response_data(x->response, response_status(ERROR_NONE), text_string(&data));
+        response_data(x->response, is_kept(x->outcome) ? STATUS_KEPT : response_status(ERROR_NONE),
+                      text_string(&data));
+    wake_drainer(x);
     text_clear(&list);
     text_clear(&data);
 }
@@ -357,27 +489,54 @@ static const char *milliseconds(struct exchange *x, int64_t us)
     return us > 0 ? arena_printf(x->arena, "%.1f", (double)us / 1000) : NULL;
 }
 
+/* What an operator has to hear of although the answer is no error. */
+static void log_items(struct exchange *x)
+{
+    for (size_t i = 0; i < x->receipt.count; i++) {
+        const struct item *item = &x->receipt.items[i];
+        const char *word =
+            item->kind == ITEM_ALERT ? alert_label(&item->alert, "severity_unmapped") : NULL;
+        if (word)
+            log_event(LOG_WARNING, "unknown level", "request_id", x->request->id, "vendor",
+                      x->gateway->vendor->name, "word", word, NULL);
+        if (x->receipt.is_array && item->kind == ITEM_IGNORED)
+            log_event(item->warn ? LOG_WARNING : LOG_INFO, "ignored", "request_id", x->request->id,
+                      "vendor", x->gateway->vendor->name, "reason", item->reason, NULL);
+    }
+}
+
+static const char *reason_of(const struct exchange *x, const struct item *item,
+                             const struct delivery *delivery)
+{
+    if (x->error.code)
+        return x->error.code == ERROR_METHOD ? NULL : x->error.text;
+    if (item && item->reason)
+        return item->reason;
+    return delivery && x->outcome != OUTCOME_DELIVERED ? delivery->answer.message : NULL;
+}
+
 static void log_exchange(struct exchange *x)
 {
     const struct item *item = x->receipt.count == 1 ? x->receipt.items : NULL;
     const struct alert *alert = item && item->kind == ITEM_ALERT ? &item->alert : NULL;
-    const struct delivery *delivery = alert ? x->deliveries : NULL;
-    bool is_bad = x->error.code && x->error.code != ERROR_METHOD;
-    const char *reason = is_bad ? x->error.text : item ? item->reason : NULL;
-    if (alert && alert_label(alert, "severity_unmapped"))
-        log_event(LOG_WARNING, "unknown level", "request_id", x->request->id, "vendor",
-                  x->gateway->vendor->name, "word", alert_label(alert, "severity_unmapped"), NULL);
+    const struct dispatch *dispatch = alert && x->dispatch_count ? x->dispatches : NULL;
+    const struct delivery *delivery =
+        dispatch && dispatch->delivery_count ? dispatch->deliveries : NULL;
+    bool is_bad = x->error.code ? x->error.code != ERROR_METHOD : is_kept(x->outcome);
+    log_items(x);
     log_event(
         is_bad || (item && item->warn) ? LOG_WARNING : LOG_INFO, "request", "request_id",
         x->request->id, "vendor", x->gateway->vendor->name, "integration",
         x->integration ? x->integration->name : NULL, "status", number(x, x->response->status),
-        "outcome", x->error.code ? NULL : outcome_names[x->outcome], "severity",
+        "outcome", x->error.code ? NULL : shown_name(x->outcome), "recorded",
+        dispatch && dispatch->is_unrecorded ? "no" : NULL, "severity",
         alert ? severity_names[alert->severity] : NULL, "alert_key", alert ? alert->key : NULL,
         "alerts", x->receipt.is_array ? number(x, (int64_t)x->receipt.count) : NULL, "message_id",
         x->receipt.message_id, "tries", delivery ? number(x, delivery->tries) : NULL,
         "flashduty_request_id", delivery ? delivery->answer.request_id : NULL, "verify_ms",
         milliseconds(x, x->verify_us), "forward_ms", milliseconds(x, x->forward_us), "total_ms",
-        number(x, clock_monotonic_ms() - x->request->arrived_ms), "reason", reason, NULL);
+        number(x, clock_monotonic_ms() - x->request->arrived_ms), "reason",
+        reason_of(x, item, delivery), NULL);
 }
 
 /* ---- the path ---- */
@@ -386,8 +545,8 @@ static bool process(struct exchange *x)
 {
     if (!check_request(x) || !find_integration(x) || !parse(x))
         return false;
-    x->deliveries = arena_alloc(x->arena, (x->receipt.count + 1) * sizeof *x->deliveries);
-    if (!x->deliveries)
+    x->dispatches = arena_alloc(x->arena, (x->receipt.count + 1) * sizeof *x->dispatches);
+    if (!x->dispatches)
         return error_out_of_memory(&x->error);
     deliver(x);
     if (!x->error.code)
@@ -398,7 +557,9 @@ static bool process(struct exchange *x)
 static void answer_health(const struct gateway *gateway, struct response *response)
 {
     struct error error = {0};
-    if (!gateway->config)
+    bool is_well = gateway->config &&
+                   (!gateway->store || store_is_writable(gateway->store, &(struct error){0}));
+    if (!is_well)
         error_set(&error, ERROR_UNAVAILABLE, "this endpoint cannot take alarms now");
     if (error.code)
         response_error(response, &error, NULL);
@@ -419,6 +580,8 @@ void gateway_handle(void *context, struct request *request, struct response *res
     if (!process(&x)) {
         response->retry_after_s = x.error.code == ERROR_UNAVAILABLE ? x.retry_after_s : 0;
         response_error(response, &x.error, x.error_code);
+        if (!x.is_taken && x.error.code != ERROR_METHOD)
+            count(&x, OUTCOME_REFUSED);
     }
     log_exchange(&x);
     json_clear(&x.json);

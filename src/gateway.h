@@ -8,9 +8,11 @@
 #include <stdbool.h>
 
 #include "config/config.h"
+#include "delivery/drainer.h"
 #include "net/transport.h"
 #include "request.h"
 #include "response.h"
+#include "store/store.h"
 #include "trust/certificates.h"
 #include "vendors/vendor.h"
 
@@ -19,6 +21,8 @@ struct gateway {
     const struct config *config; /* NULL: broken, every request is answered 503 */
     struct transport *transport;
     struct certificates *certificates;
+    struct store *store;     /* NULL: there is none */
+    struct drainer *drainer; /* NULL: nothing drains in this process */
 };
 
 /* Answers one request, and writes its line to the log. context: the struct gateway. */

@@ -25,6 +25,8 @@ int response_status(enum error_code code)
 
 static const char *reason(int status)
 {
+    if (status == STATUS_KEPT)
+        return "Accepted";
     for (int i = 0; i < ERROR_COUNT; i++) {
         if (table[i].status == status)
             return table[i].reason;

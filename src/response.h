@@ -16,6 +16,9 @@ struct response {
     struct text body;
 };
 
+/* Not at Flashduty, but safe here. */
+#define STATUS_KEPT 202
+
 /* The HTTP status of an error: the one table. */
 int response_status(enum error_code code);
 

@@ -42,6 +42,33 @@
 /* What is in flight at SIGTERM has this long to finish. */
 #define SHUTDOWN_TIMEOUT_MS 5000
 
+/* A store whose lock is held longer than this does without the alert, or the alert without it. */
+#define STORE_PATIENCE_MS 500
+/* One send may take so long; a process that has not reported a moment later is taken for dead, and
+ * others go on within 10 s. */
+#define SEND_TIMEOUT_MS 8000
+#define SEND_LEASE_MS (SEND_TIMEOUT_MS + 1000)
+/* A destination that keeps failing is tried by one delivery in this time. */
+#define PROBE_MS 5000
+/* Deliveries of one Flashduty key, and of all, that a drainer has under way: a key that hangs
+ * leaves room for others. */
+#define CLAIMS_OF_A_KEY_MAX 16
+#define CLAIMS_MAX 128
+/* Of one request: what is more, in an array, goes through the outbox at once. */
+#define SENDS_OF_A_REQUEST_MAX 64
+/* What is not accepted for so long is kept as expired. */
+#define EXPIRY_HOURS 72
+/* A message that comes again within this time is a repeat. */
+#define SEEN_HOURS 120
+/* An event further ahead of our clock than this says nothing about which is newer. */
+#define CLOCK_TOLERANCE_S 300
+/* The link in a subscription's confirmation is good for so long. */
+#define CONFIRMATION_HOURS 48
+/* Pass-through: a key is known when Flashduty accepted something with it within this time, and may
+ * fill this part of outbox_limit. */
+#define KNOWN_KEY_DAYS 30
+#define KEY_SHARE 100
+
 /* A payload or message given to the command line. */
 #define CLI_FILE_BYTES_MAX 16777216
 

@@ -41,20 +41,36 @@ static const char *home(struct arena *arena)
     return entry.pw_dir[0] == '/' ? entry.pw_dir : "";
 }
 
+/* A folder called name below PARENT/MIDDLE; PARENT is there. */
+static const char *folder_below(struct arena *arena, const char *parent, const char *middle,
+                                const char *name)
+{
+    const char *path = arena_printf(arena, "%s%s%s%s", parent, middle, *name ? "/" : "", name);
+    return make_folders(arena, path, strlen(parent) + 1) ? path : NULL;
+}
+
 const char *state_folder(struct arena *arena, const char *name)
 {
     const char *given = getenv("XDG_STATE_HOME");
-    const char *user = home(arena), *path;
-    if (is_usable(SYSTEM_FOLDER)) {
-        path = arena_printf(arena, SYSTEM_FOLDER "/%s", name);
-        return make_folders(arena, path, strlen(SYSTEM_FOLDER) + 1) ? path : NULL;
-    }
-    if (given && given[0] == '/') {
-        path = arena_printf(arena, "%s/" PROGRAM "/%s", given, name);
-        return make_folders(arena, path, strlen(given) + 1) ? path : NULL;
-    }
-    if (!*user || strlen(user) < 2)
+    const char *user = home(arena);
+    if (is_usable(SYSTEM_FOLDER))
+        return *name ? folder_below(arena, SYSTEM_FOLDER, "", name) : SYSTEM_FOLDER;
+    if (given && given[0] == '/')
+        return folder_below(arena, given, "/" PROGRAM, name);
+    if (strlen(user) < 2)
         return NULL;
-    path = arena_printf(arena, "%s/.local/state/" PROGRAM "/%s", user, name);
-    return make_folders(arena, path, strlen(user) + 1) ? path : NULL;
+    return folder_below(arena, user, "/.local/state/" PROGRAM, name);
+}
+
+size_t state_folder_places(struct arena *arena, const char *places[static STATE_FOLDER_PLACES])
+{
+    const char *given = getenv("XDG_STATE_HOME");
+    const char *user = home(arena);
+    size_t count = 0;
+    places[count++] = SYSTEM_FOLDER;
+    if (given && given[0] == '/')
+        places[count++] = arena_printf(arena, "%s/" PROGRAM, given);
+    else if (strlen(user) > 1)
+        places[count++] = arena_printf(arena, "%s/.local/state/" PROGRAM, user);
+    return count;
 }

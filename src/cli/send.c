@@ -11,7 +11,7 @@
 #include "net/transport.h"
 #include "vendors/smn.h"
 
-#define SEND_TIMEOUT_MS 10000
+#define SAMPLE_TIMEOUT_MS 10000
 
 static const char *url_option, *status_option, *sign_key_option, *ca_file_option, *topic_option;
 static const struct cli_option options[] = {
@@ -230,15 +230,16 @@ static enum cli_exit post(const struct sample *sample, bool is_smn)
     struct transport *transport =
         transport_new(ca_file_option ? ca_file_option : "", "", false, &error);
     struct transport_call *call =
-        transport ? transport_post(transport, url_option, is_smn ? headers : NULL,
-                                   text_string(&sample->body), sample->body.length, SEND_TIMEOUT_MS)
-                  : NULL;
+        transport
+            ? transport_post(transport, url_option, is_smn ? headers : NULL,
+                             text_string(&sample->body), sample->body.length, SAMPLE_TIMEOUT_MS)
+            : NULL;
     enum cli_exit status = CLI_NETWORK;
     if (!call) {
         cli_fail(CLI_NETWORK, "%s", error.code ? error.text : "out of memory");
         goto out;
     }
-    transport_wait(transport, &call, 1, clock_monotonic_ms() + SEND_TIMEOUT_MS + 1000);
+    transport_wait(transport, &call, 1, clock_monotonic_ms() + SAMPLE_TIMEOUT_MS + 1000);
     struct transport_answer answer = transport_answer(call);
     if (!answer.done || answer.status == 0) {
         cli_fail(CLI_NETWORK, "%s", answer.done ? answer.failure : "no answer");

@@ -194,7 +194,11 @@ const char *config_check_topic(const char *text)
 
 const char *config_check_store(const char *text)
 {
-    return strcmp(text, "none") ? "this release keeps no store; \"none\" is its only value" : NULL;
+    static const char prefix[] = "sqlite:";
+    size_t length = strlen(prefix);
+    if (!strcmp(text, "none") || (!strncmp(text, prefix, length) && text[length]))
+        return NULL;
+    return "is no store; \"sqlite:PATH\" is one, and \"none\" keeps nothing";
 }
 
 const char *config_check_label_name(const char *text)

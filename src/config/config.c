@@ -14,6 +14,7 @@
 
 #define ENVIRONMENT "FLASHDUTY_GATEWAY_"
 #define ENVIRONMENT_CONFIG ENVIRONMENT "CONFIG"
+#define ENVIRONMENT_DETACHED ENVIRONMENT "DETACHED"
 #define ENVIRONMENT_PASS_THROUGH ENVIRONMENT "PASS_THROUGH"
 
 /* Every row of the environment is shorter, and a longer name is none of ours. */
@@ -35,6 +36,17 @@ static void take_ca_file(struct reader *reader, void *section, const struct text
     config->ca_file = path;
 }
 
+#define STORE_PREFIX "sqlite:"
+
+static void take_store(struct reader *reader, void *section, const struct texts *texts)
+{
+    struct config *config = section;
+    const char *text = texts->items[0];
+    bool is_file = !strncmp(text, STORE_PREFIX, strlen(STORE_PREFIX));
+    config->store =
+        is_file ? reader_path(reader, text + strlen(STORE_PREFIX), texts->places[0]) : "";
+}
+
 /* Those without open() are the environment's too, in capitals. */
 static const struct setting settings[] = {
     {.name = "flashduty_url",
@@ -47,7 +59,27 @@ static const struct setting settings[] = {
      .kind = SETTING_TEXT,
      SETTING_MEMBER(struct config, proxy),
      .check = config_check_proxy},
-    {.name = "store", .kind = SETTING_TEXT, .check = config_check_store},
+    {.name = "store", .kind = SETTING_TEXT, .check = config_check_store, .take = take_store},
+    {.name = "keep_days",
+     .kind = SETTING_NUMBER,
+     SETTING_MEMBER(struct config, limits.keep_days),
+     .minimum = 1,
+     .maximum = 3650},
+    {.name = "rate_per_second",
+     .kind = SETTING_NUMBER,
+     SETTING_MEMBER(struct config, limits.rate_per_second),
+     .minimum = 0,
+     .maximum = 1000000},
+    {.name = "rate_per_minute",
+     .kind = SETTING_NUMBER,
+     SETTING_MEMBER(struct config, limits.rate_per_minute),
+     .minimum = 0,
+     .maximum = 60000000},
+    {.name = "outbox_limit",
+     .kind = SETTING_NUMBER,
+     SETTING_MEMBER(struct config, limits.outbox_limit),
+     .minimum = 1,
+     .maximum = 100000000},
     {.name = "deadline_ms",
      .kind = SETTING_NUMBER,
      SETTING_MEMBER(struct config, deadline_ms),
@@ -80,6 +112,10 @@ bool config_defaults(struct config *config, struct error *error)
         .pass_through = true,
         .ca_file = "",
         .proxy = "",
+        .limits = {.keep_days = 30,
+                   .rate_per_second = 100,
+                   .rate_per_minute = 1000,
+                   .outbox_limit = 100000},
         .deadline_ms = 3500,
         .max_body_bytes = 524288,
         .workers = 64,
@@ -141,7 +177,7 @@ static bool is_environment_name(const char *name)
         if (!setting->open && !strcmp(known, name))
             return true;
     }
-    return !strcmp(name, ENVIRONMENT_CONFIG);
+    return !strcmp(name, ENVIRONMENT_CONFIG) || !strcmp(name, ENVIRONMENT_DETACHED);
 }
 
 static void warn_about_environment(struct reader *reader)

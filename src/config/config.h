@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "store/store.h"
 #include "vendors/smn_trust.h"
 #include "vendors/vendor.h"
 
@@ -41,6 +42,8 @@ struct config {
     bool pass_through; /* true too when there is no file */
     const char *ca_file;
     const char *proxy;
+    const char *store; /* the file of the store; "" for none; NULL: where the state folder is */
+    struct store_limits limits;
     long deadline_ms;
     size_t max_body_bytes;
     int workers;

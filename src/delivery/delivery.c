@@ -5,10 +5,108 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/text.h"
 
 /* A try with less time than this would only be cut off. */
 #define TRY_MS_MIN 50
+/* The store needs this much of a request's time, at its end. */
+#define STORE_RESERVE_MS 50
+/* No longer between two tries than a lease outlives a send. */
+#define PAUSE_MS_MAX 800
+/* Of one request: an array of thousands must not take every connection, or the memory. */
+#define SENDS_AT_ONCE 16
+
+/* All deliveries of a request. */
+struct sending {
+    const struct delivery_means *means;
+    struct arena *arena;
+    int64_t deadline_ms;
+    struct delivery **deliveries;
+    size_t count;
+};
+
+/* ---- taking in ---- */
+
+static int64_t send_ms(int64_t deadline_ms)
+{
+    int64_t left_ms = deadline_ms - clock_monotonic_ms();
+    return left_ms < SEND_TIMEOUT_MS ? left_ms : SEND_TIMEOUT_MS;
+}
+
+static int64_t lease_ms(int64_t deadline_ms)
+{
+    return send_ms(deadline_ms) + (SEND_LEASE_MS - SEND_TIMEOUT_MS);
+}
+
+static void add_delivery(struct dispatch *dispatch, const struct store_delivery *kept,
+                         const char *json)
+{
+    dispatch->deliveries[dispatch->delivery_count++] = (struct delivery){
+        .alert_key = dispatch->alert->key,
+        .route = kept->route,
+        .flashduty_key = kept->flashduty_key,
+        .json = json,
+        .id = kept->id,
+        .state = kept->state,
+        .answer = {VERDICT_RETRY, "", "", ""},
+        .is_over = kept->state != DELIVERY_SENDING,
+        .is_last_reported = true,
+    };
+}
+
+/* Straight to where the routes say, with nothing kept. */
+static void send_unrecorded(struct dispatch *dispatch, const char *json)
+{
+    for (size_t i = 0; i < dispatch->destination_count; i++) {
+        const struct store_route *destination = &dispatch->destinations[i];
+        const struct store_delivery delivery = {0, destination->name, destination->flashduty_key,
+                                                DELIVERY_SENDING};
+        add_delivery(dispatch, &delivery, json);
+    }
+    dispatch->outcome = dispatch->destination_count > 0 ? OUTCOME_QUEUED : OUTCOME_UNROUTED;
+}
+
+static struct store_event event_of(const struct dispatch *dispatch, const char *json)
+{
+    return (struct store_event){
+        .scope = dispatch->scope,
+        .integration = dispatch->integration,
+        .request_id = dispatch->request_id,
+        .message_id = dispatch->message_id,
+        .alert_key = dispatch->alert->key,
+        .title = dispatch->alert->title,
+        .json = json,
+        .severity = dispatch->alert->severity,
+        .time_s = dispatch->alert->time_s,
+        .destinations = dispatch->destinations,
+        .destination_count = dispatch->destination_count,
+        .routes = dispatch->routes,
+        .route_count = dispatch->route_count,
+        .needs_acceptance = dispatch->needs_acceptance,
+        .reason = "",
+    };
+}
+
+static void follow(struct dispatch *dispatch, const struct store_event *event, bool is_recorded,
+                   bool has_store)
+{
+    dispatch->is_unrecorded = has_store && !is_recorded;
+    if (is_recorded && !event->is_unknown) {
+        dispatch->outcome = event->outcome;
+        dispatch->reason = event->reason;
+        for (size_t i = 0; i < event->delivery_count; i++)
+            add_delivery(dispatch, &event->deliveries[i], event->json);
+    } else if (event->is_behind && !is_recorded) {
+        dispatch->outcome = OUTCOME_REFUSED;
+        dispatch->reason = "the store cannot be used now, and an earlier event of this alert "
+                           "waits in it";
+    } else {
+        send_unrecorded(dispatch, event->json);
+    }
+}
+
+/* ---- sending ---- */
 
 static void give_up(struct delivery *delivery, struct arena *arena, const char *why)
 {
@@ -16,26 +114,33 @@ static void give_up(struct delivery *delivery, struct arena *arena, const char *
     delivery->is_over = true;
 }
 
-static void start(struct delivery *delivery, struct transport *transport, const char *base,
-                  int64_t deadline_ms, struct arena *arena)
+/* Tells the store of the last try, and asks it for one more send. */
+static bool may_go_on(struct sending *sending, struct delivery *delivery)
 {
-    struct text body = {0};
-    int64_t left_ms = deadline_ms - clock_monotonic_ms();
-    if (left_ms < TRY_MS_MIN) {
+    if (delivery->id == 0 || delivery->is_last_reported)
+        return true;
+    delivery->last.wants_again = true;
+    delivery->last.lease_ms = lease_ms(sending->deadline_ms);
+    if (!store_report(sending->means->store, &delivery->last, 1))
+        return false;
+    delivery->is_last_reported = true;
+    delivery->state = delivery->last.state;
+    return delivery->state == DELIVERY_SENDING;
+}
+
+static void start(struct sending *sending, struct delivery *delivery)
+{
+    int64_t left_ms = send_ms(sending->deadline_ms);
+    if (left_ms < TRY_MS_MIN || !may_go_on(sending, delivery)) {
         if (delivery->tries == 0)
-            give_up(delivery, arena, "no time was left to send it");
+            give_up(delivery, sending->arena, "no time was left to send it");
         delivery->is_over = true;
         return;
     }
-    flashduty_encode(delivery->alert, &body);
-    const char *url = flashduty_url(arena, base, delivery->flashduty_key);
-    if (!body.failed && !arena->failed)
-        delivery->call =
-            transport_post(transport, url, NULL, text_string(&body), body.length, left_ms);
-    if (!delivery->call)
-        give_up(delivery, arena, "out of memory");
     delivery->tries++;
-    text_clear(&body);
+    if (!attempt_start(&delivery->attempt, sending->means->transport, sending->means->url,
+                       delivery->flashduty_key, delivery->json, left_ms))
+        give_up(delivery, sending->arena, "out of memory");
 }
 
 /* The pause before the next try: doubling, and up to a quarter more, so that senders that failed
@@ -46,91 +151,293 @@ static int64_t pause_ms(int tries)
     int64_t pause = (int64_t)RETRY_FIRST_MS << (tries < 10 ? tries - 1 : 9);
     if (getrandom(&noise, sizeof noise, GRND_NONBLOCK) < 0)
         noise = 0;
+    pause = pause < PAUSE_MS_MAX ? pause : PAUSE_MS_MAX;
     return pause + pause * noise / 1024;
 }
 
-/* An answer may name the key it refuses; a log and a vendor need not read it. */
-static void mask(struct delivery *delivery, struct arena *arena)
+static void settle(struct sending *sending, struct delivery *delivery)
 {
-    struct flashduty_answer *answer = &delivery->answer;
-    answer->code = text_mask(arena, answer->code, delivery->flashduty_key);
-    answer->message = text_mask(arena, answer->message, delivery->flashduty_key);
-    answer->request_id = text_mask(arena, answer->request_id, delivery->flashduty_key);
-}
-
-static void settle(struct delivery *delivery, int64_t deadline_ms, struct arena *arena)
-{
-    struct transport_answer answer = transport_answer(delivery->call);
-    if (!answer.done)
+    if (!attempt_settle(&delivery->attempt, delivery->flashduty_key, sending->arena,
+                        &delivery->answer, &delivery->last))
         return;
-    delivery->answer =
-        answer.status
-            ? flashduty_judge(arena, answer.status, answer.body, answer.body_length)
-            : (struct flashduty_answer){VERDICT_RETRY, "", arena_string(arena, answer.failure), ""};
-    mask(delivery, arena);
-    delivery->retry_after_s =
-        answer.retry_after_s < RETRY_AFTER_S_MAX ? answer.retry_after_s : RETRY_AFTER_S_MAX;
-    transport_call_free(delivery->call);
-    delivery->call = NULL;
+    delivery->last.delivery_id = delivery->id;
+    delivery->is_last_reported = false;
+    delivery->retry_after_s = delivery->last.retry_after_s;
     delivery->is_over = delivery->answer.verdict != VERDICT_RETRY;
     int64_t asked_ms = (int64_t)delivery->retry_after_s * 1000;
     int64_t wait_ms = pause_ms(delivery->tries);
     delivery->next_try_ms = clock_monotonic_ms() + (asked_ms > wait_ms ? asked_ms : wait_ms);
-    if (delivery->next_try_ms + TRY_MS_MIN > deadline_ms)
+    if (delivery->next_try_ms + TRY_MS_MIN > sending->deadline_ms)
         delivery->is_over = true;
 }
 
-/* Starts what is due. Returns the time at which there is something to do again. */
-static int64_t advance(struct delivery *deliveries, size_t count, struct transport *transport,
-                       const char *url, int64_t deadline_ms, struct arena *arena)
+/* Whether it may begin: events of one alert go one after the other, and none after one that was not
+ * accepted. */
+static bool has_way(struct sending *sending, struct delivery *delivery)
 {
-    int64_t next_ms = deadline_ms;
-    for (size_t i = 0; i < count; i++) {
-        struct delivery *delivery = &deliveries[i];
-        if (delivery->call)
-            settle(delivery, deadline_ms, arena);
-        if (delivery->is_over || delivery->call)
+    const struct delivery *previous = delivery->previous;
+    if (!previous)
+        return true;
+    if (previous->is_over && previous->answer.verdict == VERDICT_RETRY)
+        give_up(delivery, sending->arena, "an earlier event of this alert was not accepted");
+    return previous->is_over && !delivery->is_over;
+}
+
+/* Starts what is due. Returns the time at which there is something to do again. */
+static int64_t advance(struct sending *sending)
+{
+    int64_t next_ms = sending->deadline_ms;
+    size_t under_way = 0;
+    for (size_t i = 0; i < sending->count; i++) {
+        struct delivery *delivery = sending->deliveries[i];
+        if (delivery->attempt.call)
+            settle(sending, delivery);
+        under_way += delivery->attempt.call != NULL;
+    }
+    for (size_t i = 0; i < sending->count && under_way < SENDS_AT_ONCE; i++) {
+        struct delivery *delivery = sending->deliveries[i];
+        if (delivery->is_over || delivery->attempt.call || !has_way(sending, delivery))
             continue;
         if (delivery->next_try_ms <= clock_monotonic_ms())
-            start(delivery, transport, url, deadline_ms, arena);
+            start(sending, delivery);
         else if (delivery->next_try_ms < next_ms)
             next_ms = delivery->next_try_ms;
+        under_way += delivery->attempt.call != NULL;
     }
     return next_ms;
 }
 
-static bool all_over(const struct delivery *deliveries, size_t count)
+static bool all_over(const struct sending *sending)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!deliveries[i].is_over)
+    for (size_t i = 0; i < sending->count; i++) {
+        if (!sending->deliveries[i]->is_over)
             return false;
     }
     return true;
 }
 
-void delivery_send(struct transport *transport, const char *url, struct delivery *deliveries,
-                   size_t count, int64_t deadline_ms, struct arena *arena)
+/* The last word of what is still under way when the time is up. */
+static void end_late(struct sending *sending, struct delivery *delivery)
 {
-    struct transport_call **calls = arena_alloc(arena, count * sizeof(struct transport_call *));
-    for (size_t i = 0; i < count; i++) {
-        if (!calls)
-            give_up(&deliveries[i], arena, "out of memory");
+    if (delivery->attempt.call)
+        settle(sending, delivery);
+    if (!delivery->attempt.call) {
+        if (delivery->tries == 0 && !delivery->is_over)
+            give_up(delivery, sending->arena, "no time was left to send it");
+        return;
     }
-    while (!all_over(deliveries, count) && clock_monotonic_ms() < deadline_ms) {
-        int64_t next_ms = advance(deliveries, count, transport, url, deadline_ms, arena);
-        for (size_t i = 0; i < count; i++)
-            calls[i] = deliveries[i].call;
-        if (!all_over(deliveries, count))
-            transport_wait(transport, calls, count, next_ms);
+    give_up(delivery, sending->arena, "no answer in time");
+    delivery->last = (struct store_try){
+        .delivery_id = delivery->id,
+        .verdict = TRY_FAILED,
+        .started_ms = delivery->attempt.started_ms,
+        .took_ms = (clock_monotonic_us() - delivery->attempt.start_us) / 1000,
+        .code = "",
+        .message = delivery->answer.message,
+        .request_id = "",
+    };
+    delivery->is_last_reported = false;
+    attempt_abandon(&delivery->attempt);
+}
+
+static void send_all(struct sending *sending)
+{
+    struct transport_call **calls =
+        arena_alloc(sending->arena, (sending->count + 1) * sizeof(struct transport_call *));
+    while (calls && !all_over(sending) && clock_monotonic_ms() < sending->deadline_ms) {
+        int64_t next_ms = advance(sending);
+        for (size_t i = 0; i < sending->count; i++)
+            calls[i] = sending->deliveries[i]->attempt.call;
+        if (!all_over(sending))
+            transport_wait(sending->means->transport, calls, sending->count, next_ms);
+    }
+    for (size_t i = 0; i < sending->count; i++)
+        end_late(sending, sending->deliveries[i]);
+}
+
+/* ---- keeping ---- */
+
+/* A delivery that was not even tried is reported too: it is to be kept. */
+static struct store_try untried(const struct delivery *delivery)
+{
+    return (struct store_try){
+        .delivery_id = delivery->id,
+        .verdict = TRY_NONE,
+        .started_ms = clock_wall_ms(),
+        .code = "",
+        .message = delivery->answer.message,
+        .request_id = "",
+    };
+}
+
+static bool is_to_be_reported(const struct delivery *delivery)
+{
+    return delivery->id != 0 && delivery->state == DELIVERY_SENDING;
+}
+
+static void report_all(struct sending *sending)
+{
+    size_t count = 0;
+    struct store_try *tries = arena_alloc(sending->arena, (sending->count + 1) * sizeof *tries);
+    for (size_t i = 0; i < sending->count && tries; i++) {
+        struct delivery *delivery = sending->deliveries[i];
+        if (!is_to_be_reported(delivery))
+            continue;
+        tries[count] = delivery->is_last_reported ? untried(delivery) : delivery->last;
+        tries[count++].wants_again = false;
+    }
+    bool is_reported = count > 0 && store_report(sending->means->store, tries, count);
+    count = 0;
+    for (size_t i = 0; i < sending->count && tries; i++) {
+        struct delivery *delivery = sending->deliveries[i];
+        if (!is_to_be_reported(delivery))
+            continue;
+        if (is_reported)
+            delivery->last.lets_go = tries[count].lets_go;
+        if (is_reported)
+            delivery->state = tries[count].state;
+        else
+            delivery->state = delivery->answer.verdict == VERDICT_ACCEPTED ? DELIVERY_DELIVERED
+                                                                           : DELIVERY_REFUSED;
+        count++;
+    }
+}
+
+/* What was sent without a record of it. */
+static void judge_unrecorded(struct dispatch *dispatch)
+{
+    for (size_t i = 0; i < dispatch->delivery_count; i++) {
+        struct delivery *delivery = &dispatch->deliveries[i];
+        if (delivery->id == 0 && delivery->state == DELIVERY_SENDING)
+            delivery->state = delivery->answer.verdict == VERDICT_ACCEPTED ? DELIVERY_DELIVERED
+                                                                           : DELIVERY_REFUSED;
+    }
+}
+
+static enum outcome outcome_of(enum delivery_state state)
+{
+    static const enum outcome outcomes[] = {
+        [DELIVERY_WAITING] = OUTCOME_QUEUED,    [DELIVERY_SENDING] = OUTCOME_QUEUED,
+        [DELIVERY_REJECTED] = OUTCOME_REJECTED, [DELIVERY_EXPIRED] = OUTCOME_EXPIRED,
+        [DELIVERY_DROPPED] = OUTCOME_DROPPED,   [DELIVERY_DELIVERED] = OUTCOME_DELIVERED,
+        [DELIVERY_REFUSED] = OUTCOME_REFUSED,
+    };
+    return outcomes[state];
+}
+
+enum outcome delivery_outcome(const struct delivery *delivery)
+{
+    return outcome_of(delivery->state);
+}
+
+static void conclude(struct dispatch *dispatch)
+{
+    for (size_t i = 0; i < dispatch->delivery_count; i++)
+        dispatch->lets_go |= dispatch->deliveries[i].last.lets_go;
+    if (dispatch->outcome != OUTCOME_QUEUED)
+        return;
+    bool is_refused = false;
+    enum outcome least = OUTCOME_DELIVERED;
+    for (size_t i = 0; i < dispatch->delivery_count; i++) {
+        enum outcome outcome = delivery_outcome(&dispatch->deliveries[i]);
+        is_refused |= outcome == OUTCOME_REFUSED;
+        least = outcome < least ? outcome : least;
+    }
+    dispatch->outcome = is_refused ? OUTCOME_REFUSED : least;
+}
+
+/* Of a key that was not known: what came of it decides whether anything is remembered. */
+static void remember_key(const struct delivery_means *means, struct dispatch *dispatch,
+                         struct store_event *event)
+{
+    if (dispatch->outcome == OUTCOME_DELIVERED)
+        dispatch->is_unrecorded = !store_accept(means->store, event, &dispatch->deliveries[0].last);
+    else
+        store_count(means->store, dispatch->integration, OUTCOME_REFUSED);
+}
+
+/* ---- all of it ---- */
+
+/* By destination and alert, each in the order of arrival. */
+static int compare_alerts(const void *a, const void *b)
+{
+    const struct delivery *first = *(struct delivery *const *)a;
+    const struct delivery *second = *(struct delivery *const *)b;
+    int order = strcmp(first->alert_key, second->alert_key);
+    order = order ? order : strcmp(first->flashduty_key, second->flashduty_key);
+    return order ? order : (first->number > second->number) - (first->number < second->number);
+}
+
+static bool is_same_way(const struct delivery *a, const struct delivery *b)
+{
+    return !strcmp(a->alert_key, b->alert_key) && !strcmp(a->flashduty_key, b->flashduty_key);
+}
+
+/* What the store holds it has put in order; the rest is linked here. */
+static void link_alerts(struct sending *sending)
+{
+    struct delivery **sorted =
+        arena_alloc(sending->arena, (sending->count + 1) * sizeof(struct delivery *));
+    size_t count = 0;
+    for (size_t i = 0; i < sending->count && sorted; i++) {
+        sending->deliveries[i]->number = i;
+        if (sending->deliveries[i]->id == 0)
+            sorted[count++] = sending->deliveries[i];
+    }
+    if (count < 2)
+        return;
+    qsort(sorted, count, sizeof *sorted, compare_alerts);
+    for (size_t i = 1; i < count; i++) {
+        if (is_same_way(sorted[i - 1], sorted[i]))
+            sorted[i]->previous = sorted[i - 1];
+    }
+}
+
+static size_t gather(struct sending *sending, struct dispatch *dispatches, size_t count)
+{
+    size_t all = 0;
+    for (size_t i = 0; i < count; i++)
+        all += dispatches[i].delivery_count;
+    sending->deliveries = arena_alloc(sending->arena, (all + 1) * sizeof(struct delivery *));
+    for (size_t i = 0; i < count && sending->deliveries; i++) {
+        for (size_t k = 0; k < dispatches[i].delivery_count; k++)
+            sending->deliveries[sending->count++] = &dispatches[i].deliveries[k];
+    }
+    return sending->count;
+}
+
+void delivery_dispatch(const struct delivery_means *means, struct dispatch *dispatches,
+                       size_t count, int64_t deadline_ms, struct arena *arena)
+{
+    struct sending sending = {
+        .means = means, .arena = arena, .deadline_ms = deadline_ms - STORE_RESERVE_MS};
+    struct store_event *events = arena_alloc(arena, (count + 1) * sizeof *events);
+    for (size_t i = 0; i < count && events; i++) {
+        struct text json = {0};
+        flashduty_encode(dispatches[i].alert, &json);
+        events[i] = event_of(&dispatches[i], text_into(&json, arena));
+        dispatches[i].reason = "";
+        dispatches[i].outcome = OUTCOME_REFUSED;
+    }
+    if (arena->failed)
+        return;
+    bool is_recorded = means->store && store_receive(means->store, events, count,
+                                                     lease_ms(sending.deadline_ms), arena);
+    for (size_t i = 0; i < count; i++) {
+        size_t most = events[i].delivery_count + dispatches[i].destination_count;
+        dispatches[i].deliveries = arena_alloc(arena, (most + 1) * sizeof(struct delivery));
+        if (dispatches[i].deliveries)
+            follow(&dispatches[i], &events[i], is_recorded, means->store != NULL);
+    }
+    if (gather(&sending, dispatches, count) > 0) {
+        link_alerts(&sending);
+        send_all(&sending);
+        report_all(&sending);
     }
     for (size_t i = 0; i < count; i++) {
-        if (deliveries[i].call)
-            settle(&deliveries[i], deadline_ms, arena);
-        if (!deliveries[i].is_over && deliveries[i].call)
-            give_up(&deliveries[i], arena, "no answer in time");
-        if (!deliveries[i].is_over && deliveries[i].tries == 0)
-            give_up(&deliveries[i], arena, "no time was left to send it");
-        transport_call_free(deliveries[i].call);
-        deliveries[i].call = NULL;
+        judge_unrecorded(&dispatches[i]);
+        conclude(&dispatches[i]);
+        if (is_recorded && events[i].is_unknown)
+            remember_key(means, &dispatches[i], &events[i]);
     }
 }

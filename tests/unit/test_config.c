@@ -314,7 +314,11 @@ static void every_setting_is_taken(void **state)
         "pass_through = false\n"
         "ca_file = \"ca.pem\"\n"
         "proxy = \"socks5h://proxy.example.com:1080\"\n"
-        "store = \"none\"\n"
+        "store = \"sqlite:s/gateway.db\"\n"
+        "keep_days = 7\n"
+        "rate_per_second = 0\n"
+        "rate_per_minute = 500\n"
+        "outbox_limit = 1000\n"
         "deadline_ms = 2000\n"
         "max_body_bytes = 65536L\n"
         "workers = 8;\n"
@@ -326,6 +330,11 @@ static void every_setting_is_taken(void **state)
     assert_false(config.pass_through);
     assert_string_equal(config.ca_file, in_folder("ca.pem"));
     assert_string_equal(config.proxy, "socks5h://proxy.example.com:1080");
+    assert_string_equal(config.store, in_folder("s/gateway.db"));
+    assert_int_equal(config.limits.keep_days, 7);
+    assert_int_equal(config.limits.rate_per_second, 0);
+    assert_int_equal(config.limits.rate_per_minute, 500);
+    assert_int_equal(config.limits.outbox_limit, 1000);
     assert_int_equal(config.deadline_ms, 2000);
     assert_int_equal(config.max_body_bytes, 65536);
     assert_int_equal(config.workers, 8);
@@ -411,6 +420,10 @@ static void numbers_are_taken_up_to_their_bounds(void **state)
         "workers = 1\n",
         "workers = 1024\n",
         "smn = { max_age_hours = 87600 }\n",
+        "keep_days = 3650\n",
+        "rate_per_second = 0\n",
+        "rate_per_minute = 60000000\n",
+        "outbox_limit = 1\n",
     };
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
         char text[256];
@@ -442,6 +455,10 @@ static void numbers_out_of_range_are_refused(void **state)
         {WHOLE "workers = 0\n", "6: workers: is out of range; 1 to 1024 is right\n"},
         {WHOLE "workers = -1\n", "6: workers: is out of range"},
         {WHOLE "workers = 1025\n", "6: workers: is out of range"},
+        {WHOLE "keep_days = 0\n", "6: keep_days: is out of range; 1 to 3650 is right\n"},
+        {WHOLE "rate_per_second = -1\n", "6: rate_per_second: is out of range"},
+        {WHOLE "rate_per_minute = 60000001\n", "6: rate_per_minute: is out of range"},
+        {WHOLE "outbox_limit = 0\n", "6: outbox_limit: is out of range; 1 to 100000000"},
         /* 2^32 + 64: libconfig alone reads 64. */
         {WHOLE "workers = 4294967360\n", "6: workers: is out of range"},
         {WHOLE "workers = 04294967360\n", "6: workers: is out of range"},
@@ -498,7 +515,7 @@ static void unknown_names_are_refused(void **state)
     (void)state;
     static const struct refused rows[] = {
         {WHOLE "Workers = 1\n", "6: Workers: is unknown; this release has no such setting here\n"},
-        {WHOLE "\n\nkeep_days = 30\n", "8: keep_days: is unknown"},
+        {WHOLE "\n\nkeep_weeks = 30\n", "8: keep_weeks: is unknown"},
         {WHOLE "rate_per_second = 100\n", "6: rate_per_second: is unknown"},
         {WHOLE "outbox_limit = 1\n", "6: outbox_limit: is unknown"},
         {WHOLE "status_key = \"" PUSH_KEY "\"\n", "6: status_key: is unknown"},
@@ -591,8 +608,9 @@ static void texts_of_the_wrong_shape_are_refused(void **state)
 {
     (void)state;
     static const struct refused rows[] = {
-        {WHOLE "store = \"sqlite:/var/lib/x\"\n", "6: store: this release keeps no store; "},
-        {WHOLE "store = \"\"\n", "6: store: this release keeps no store; "},
+        {WHOLE "store = \"sqlite:\"\n", "6: store: is no store; \"sqlite:PATH\" is one"},
+        {WHOLE "store = \"postgres://x\"\n", "6: store: is no store; "},
+        {WHOLE "store = \"\"\n", "6: store: is no store; "},
         {WHOLE "log_level = \"loud\"\n", "6: log_level: is not known; one of \"debug\", \"info\", "
                                          "\"warning\", \"error\" is right\n"},
         {WHOLE "log_level = \"INFO\"\n", "6: log_level: is not known; "},
@@ -1090,8 +1108,8 @@ static void errors_of_the_environment_name_the_variable(void **state)
         {"CA_FILE", "relative.pem", "is relative, but there is no configuration file whose folder"},
         {"CA_FILE", "/nonexistent/ca", "/nonexistent/ca cannot be read: No such file or directory"},
         {"PROXY", "proxy\n:1", "holds a control character"},
-        {"STORE", "", "this release keeps no store"},
-        {"STORE", "sqlite:x", "this release keeps no store"},
+        {"STORE", "", "is no store"},
+        {"STORE", "sqlite:x", "is relative, but there is no configuration file whose folder"},
         {"DEADLINE_MS", "99", "is out of range; 100 to 30000 is right\n"},
         {"DEADLINE_MS", "", "is of the wrong type; it needs a whole number in decimal digits"},
         {"MAX_BODY_BYTES", "99999999999999999999999", "is out of range"},

@@ -1,0 +1,341 @@
+#include "delivery/drainer.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "delivery/confirm.h"
+
+/* How long the drainer looks away at most: a process that died is followed within two of these. */
+#define LOOK_MS 1000
+/* While sends are under way, others may have become due. */
+#define LOOK_BUSY_MS 100
+#define TIDY_MS 10000
+/* What is under way at the end has this long. */
+#define STOP_MS 4000
+#define REST_MS_MIN 10
+
+/* A send under way. */
+struct send {
+    int64_t delivery_id;
+    char *key;
+    struct attempt attempt;
+};
+
+struct draining {
+    const struct drain_means *means;
+    struct drain_report *report;
+    struct send sends[CLAIMS_MAX];
+    size_t count;
+    int64_t next_tidy_ms, next_confirmation_ms;
+    int64_t next_ms; /* in how many milliseconds there is something to do */
+};
+
+static void note(struct draining *drain, const char *reason)
+{
+    (void)snprintf(drain->report->reason, sizeof drain->report->reason, "%.500s", reason);
+}
+
+/* ---- sending ---- */
+
+static void wipe(char *key)
+{
+    if (key)
+        explicit_bzero(key, strlen(key));
+    free(key);
+}
+
+static void begin(struct draining *drain, const struct store_claim *claim)
+{
+    struct send *send = &drain->sends[drain->count];
+    *send = (struct send){.delivery_id = claim->delivery_id, .key = strdup(claim->flashduty_key)};
+    if (send->key &&
+        attempt_start(&send->attempt, drain->means->delivery.transport, drain->means->delivery.url,
+                      send->key, claim->json, SEND_TIMEOUT_MS))
+        drain->count++;
+    else
+        wipe(send->key); /* its lease ends, and it is claimed again */
+}
+
+static void claim(struct draining *drain)
+{
+    struct arena arena = {0};
+    struct store_claim claims[CLAIMS_MAX];
+    size_t count = 0;
+    drain->next_ms = LOOK_BUSY_MS;
+    if (drain->count == CLAIMS_MAX)
+        return;
+    bool has_worked = store_claim(drain->means->delivery.store, claims, CLAIMS_MAX - drain->count,
+                                  &count, SEND_LEASE_MS, &drain->next_ms, &arena);
+    for (size_t i = 0; i < count; i++)
+        begin(drain, &claims[i]);
+    drain->report->is_store_bad = !has_worked;
+    if (!has_worked)
+        drain->next_ms = LOOK_MS;
+    arena_clear(&arena);
+}
+
+static void tell(struct draining *drain, const struct store_try *one,
+                 const struct flashduty_answer *answer)
+{
+    static const char *const words[] = {
+        [DELIVERY_WAITING] = "queued",    [DELIVERY_SENDING] = "queued",
+        [DELIVERY_REJECTED] = "rejected", [DELIVERY_EXPIRED] = "expired",
+        [DELIVERY_DROPPED] = "dropped",   [DELIVERY_DELIVERED] = "delivered",
+        [DELIVERY_REFUSED] = "forgotten",
+    };
+    char id[24], took[24];
+    bool is_good = one->verdict == TRY_ACCEPTED;
+    (void)snprintf(id, sizeof id, "%lld", (long long)one->delivery_id);
+    (void)snprintf(took, sizeof took, "%lld", (long long)one->took_ms);
+    drain->report->delivered += is_good;
+    drain->report->rejected += one->verdict == TRY_REJECTED;
+    drain->report->failed += one->verdict == TRY_FAILED;
+    if (!is_good)
+        note(drain, *answer->message ? answer->message : answer->code);
+    log_event(is_good ? LOG_INFO : LOG_WARNING, "drained", "delivery", id, "outcome",
+              words[one->state], "flashduty_request_id", answer->request_id, "forward_ms", took,
+              "reason", is_good ? NULL : answer->message, NULL);
+}
+
+/* Reports what is over, all at once. */
+static void collect(struct draining *drain)
+{
+    struct arena arena = {0};
+    struct store_try tries[CLAIMS_MAX];
+    struct flashduty_answer answers[CLAIMS_MAX];
+    size_t over = 0, kept = 0;
+    for (size_t i = 0; i < drain->count; i++) {
+        struct send send = drain->sends[i];
+        if (!attempt_settle(&send.attempt, send.key, &arena, &answers[over], &tries[over])) {
+            drain->sends[kept++] = send;
+            continue;
+        }
+        tries[over++].delivery_id = send.delivery_id;
+        wipe(send.key);
+    }
+    drain->count = kept;
+    if (over > 0 && !store_report(drain->means->delivery.store, tries, over))
+        drain->report->is_store_bad = true;
+    if (over > 0)
+        drain->next_ms = 0;
+    for (size_t i = 0; i < over; i++)
+        tell(drain, &tries[i], &answers[i]);
+    arena_clear(&arena);
+}
+
+/* Whoever comes next sends again what nobody knows to have arrived. */
+static void abandon(struct draining *drain)
+{
+    for (size_t i = 0; i < drain->count; i++) {
+        attempt_abandon(&drain->sends[i].attempt);
+        wipe(drain->sends[i].key);
+    }
+    drain->count = 0;
+}
+
+static void wait_for_sends(struct draining *drain, int64_t ms)
+{
+    struct transport_call *calls[CLAIMS_MAX];
+    for (size_t i = 0; i < drain->count; i++)
+        calls[i] = drain->sends[i].attempt.call;
+    transport_wait(drain->means->delivery.transport, calls, drain->count,
+                   clock_monotonic_ms() + ms);
+}
+
+/* ---- what else is to be done ---- */
+
+static void confirm(struct draining *drain)
+{
+    struct arena arena = {0};
+    struct store_confirmation confirmation;
+    struct store *store = drain->means->delivery.store;
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms < drain->next_confirmation_ms)
+        return;
+    drain->next_confirmation_ms = now_ms + LOOK_MS;
+    if (store_claim_confirmation(store, &confirmation, &arena) && confirmation.id) {
+        struct error cause = {0};
+        const struct guarded_get get = {
+            .url = confirmation.url,
+            .ca_file = drain->means->ca_file,
+            .private_network = confirmation.is_private,
+            .timeout_ms = GUARDED_GET_TIMEOUT_MS,
+        };
+        bool is_confirmed = confirm_subscription(&get, &cause);
+        drain->report->confirmed += is_confirmed;
+        drain->report->unconfirmed += !is_confirmed;
+        if (!is_confirmed)
+            note(drain, cause.text);
+        if (!store_report_confirmation(store, &confirmation, is_confirmed, cause.text))
+            drain->report->is_store_bad = true;
+        log_event(is_confirmed ? LOG_INFO : LOG_WARNING,
+                  is_confirmed ? "subscription confirmed" : "subscription not confirmed",
+                  "request_id", confirmation.request_id, "integration", confirmation.integration,
+                  "host", confirmation.host, "reason", cause.text, NULL);
+    }
+    arena_clear(&arena);
+}
+
+static void tidy(struct draining *drain)
+{
+    bool more = false;
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms < drain->next_tidy_ms)
+        return;
+    if (!store_tidy(drain->means->delivery.store, &more))
+        drain->report->is_store_bad = true;
+    drain->next_tidy_ms = now_ms + (more ? LOOK_BUSY_MS : TIDY_MS);
+}
+
+/* ---- the loop ---- */
+
+/* One round: sends, waits for sends, reports. */
+static void go_round(struct draining *drain, bool is_ending)
+{
+    if (!is_ending) {
+        claim(drain);
+        confirm(drain);
+        tidy(drain);
+    }
+    if (drain->count > 0)
+        wait_for_sends(drain, drain->next_ms < LOOK_BUSY_MS ? drain->next_ms : LOOK_BUSY_MS);
+    collect(drain);
+}
+
+static void run(struct draining *drain, const struct drain_watch *watch)
+{
+    int64_t end_ms = INT64_MAX;
+    bool is_over = false;
+    while (!is_over) {
+        int64_t now_ms = clock_monotonic_ms();
+        bool is_ending = watch->is_stopped(watch->context) || now_ms >= watch->until_ms;
+        if (is_ending && end_ms == INT64_MAX)
+            end_ms = now_ms + STOP_MS;
+        go_round(drain, is_ending);
+        bool is_idle = drain->next_ms > LOOK_MS || drain->report->is_store_bad;
+        is_over = is_ending ? drain->count == 0 || now_ms >= end_ms
+                            : drain->count == 0 && is_idle && !watch->stays;
+        int64_t rest_ms = drain->next_ms < LOOK_MS ? drain->next_ms : LOOK_MS;
+        if (!is_over && drain->count == 0)
+            watch->rest(watch->context, rest_ms > REST_MS_MIN ? rest_ms : REST_MS_MIN);
+    }
+    abandon(drain);
+}
+
+bool drain(const struct drain_means *means, const struct drain_watch *watch,
+           struct drain_report *report)
+{
+    bool leads = store_lead(means->delivery.store);
+    struct draining *draining = leads ? calloc(1, sizeof *draining) : NULL;
+    if (draining) {
+        draining->means = means;
+        draining->report = report;
+        run(draining, watch);
+        free(draining);
+    }
+    return leads;
+}
+
+/* ---- the thread ---- */
+
+struct drainer {
+    struct drain_means means;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool is_stopping, is_woken;
+};
+
+static bool is_stopping(void *context)
+{
+    struct drainer *drainer = context;
+    pthread_mutex_lock(&drainer->mutex);
+    bool stopping = drainer->is_stopping;
+    pthread_mutex_unlock(&drainer->mutex);
+    return stopping;
+}
+
+static void rest(void *context, int64_t ms)
+{
+    struct drainer *drainer = context;
+    int64_t until_ms = clock_monotonic_ms() + ms;
+    struct timespec until = {.tv_sec = until_ms / 1000,
+                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    int result = 0;
+    pthread_mutex_lock(&drainer->mutex);
+    while (!drainer->is_stopping && !drainer->is_woken && result == 0)
+        result = pthread_cond_timedwait(&drainer->changed, &drainer->mutex, &until);
+    drainer->is_woken = false;
+    pthread_mutex_unlock(&drainer->mutex);
+}
+
+static void *drain_for_ever(void *context)
+{
+    struct drainer *drainer = context;
+    const struct drain_watch watch = {drainer, is_stopping, rest, true, INT64_MAX};
+    while (!is_stopping(drainer)) {
+        struct drain_report report = {0};
+        if (!drain(&drainer->means, &watch, &report))
+            rest(drainer, LOOK_MS);
+    }
+    return NULL;
+}
+
+static bool init(struct drainer *drainer)
+{
+    pthread_condattr_t monotonic;
+    bool is_ready = !pthread_condattr_init(&monotonic) &&
+                    !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
+                    !pthread_mutex_init(&drainer->mutex, NULL) &&
+                    !pthread_cond_init(&drainer->changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    return is_ready;
+}
+
+struct drainer *drainer_start(const struct drain_means *means, struct error *error)
+{
+    sigset_t all, before;
+    struct drainer *drainer = calloc(1, sizeof *drainer);
+    bool is_ready = drainer && init(drainer);
+    if (is_ready) {
+        drainer->means = *means;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        is_ready = !pthread_create(&drainer->thread, NULL, drain_for_ever, drainer);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    if (is_ready)
+        return drainer;
+    free(drainer);
+    error_set(error, ERROR_UNAVAILABLE, "no thread can be started");
+    return NULL;
+}
+
+void drainer_wake(struct drainer *drainer)
+{
+    pthread_mutex_lock(&drainer->mutex);
+    drainer->is_woken = true;
+    pthread_cond_signal(&drainer->changed);
+    pthread_mutex_unlock(&drainer->mutex);
+}
+
+void drainer_stop(struct drainer *drainer)
+{
+    if (!drainer)
+        return;
+    pthread_mutex_lock(&drainer->mutex);
+    drainer->is_stopping = true;
+    pthread_cond_signal(&drainer->changed);
+    pthread_mutex_unlock(&drainer->mutex);
+    pthread_join(drainer->thread, NULL);
+    pthread_cond_destroy(&drainer->changed);
+    pthread_mutex_destroy(&drainer->mutex);
+    free(drainer);
+}

@@ -1,0 +1,305 @@
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "store/internal.h"
+
+/* How many wait behind a key's rate is not counted: it is asked again so often. */
+#define PACE_POLL_MS 50
+
+struct claim_job {
+    struct job job;
+    size_t limit, count;
+    int64_t lease_ms, next_ms;
+    struct store_claim *claims;
+};
+
+struct claiming {
+    struct database *database;
+    const struct store_limits *limits;
+    struct claim_job *job;
+    int64_t now_ms, steady_ms;
+};
+
+static void wait_at_most(struct claiming *claiming, int64_t ms)
+{
+    if (ms < claiming->job->next_ms)
+        claiming->job->next_ms = ms > 0 ? ms : 0;
+}
+
+/* ---- what time has done ---- */
+
+/* Whoever had these is dead, or the machine was started since. */
+static void take_over(struct claiming *claiming)
+{
+    int64_t longest_ms = claiming->steady_ms + claiming->job->lease_ms + SEND_LEASE_MS;
+    database_run(claiming->database,
+                 "UPDATE delivery SET state = 0, due_ms = ?1, scheduled_ms = ?1 WHERE state = 1"
+                 " AND (lease_steady_ms <= ?2 OR lease_steady_ms > ?3)",
+                 "iii", claiming->now_ms, claiming->steady_ms, longest_ms);
+    int64_t next_ms = database_number(
+        claiming->database, 0,
+        "SELECT lease_steady_ms FROM delivery WHERE state = 1 ORDER BY lease_steady_ms LIMIT 1",
+        "");
+    if (next_ms)
+        wait_at_most(claiming, next_ms - claiming->steady_ms);
+}
+
+/* A clock that was set back: what was scheduled in what is now the future is due. */
+static void mend_schedule(struct claiming *claiming)
+{
+    database_run(claiming->database,
+                 "UPDATE delivery SET due_ms = ?1, scheduled_ms = ?1 WHERE state = 0"
+                 " AND scheduled_ms > ?2",
+                 "ii", claiming->now_ms, claiming->now_ms + 1000);
+}
+
+/* ---- claiming ---- */
+
+static void lease(struct claiming *claiming, int64_t id)
+{
+    database_run(claiming->database,
+                 "UPDATE delivery SET state = 1, lease_steady_ms = ?1 WHERE id = ?2", "ii",
+                 claiming->steady_ms + claiming->job->lease_ms, id);
+}
+
+static bool add_claim(struct claiming *claiming, struct rows *rows, const char *key)
+{
+    struct claim_job *job = claiming->job;
+    struct arena *arena = &job->job.arena;
+    job->claims[job->count++] = (struct store_claim){
+        .delivery_id = rows_number(rows, 0),
+        .flashduty_key = key,
+        .json = arena_string(arena, rows_text(rows, 1)),
+        .tries = rows_number(rows, 2),
+    };
+    return job->count < job->limit;
+}
+
+/* The best of what is due; how many there were. */
+static size_t claim_best(struct claiming *claiming, const char *key, int64_t most)
+{
+    struct claim_job *job = claiming->job;
+    size_t first = job->count;
+    struct rows rows = database_query(
+        claiming->database,
+        "SELECT delivery.id, alert.event, delivery.tries FROM delivery JOIN alert ON alert.id ="
+        " delivery.alert_id WHERE flashduty_key = ?1 AND state = 0 AND after = 0 AND due_ms <= ?2"
+        " ORDER BY rank, delivery.id LIMIT ?3",
+        "tii", key, claiming->now_ms, most);
+    while (rows_next(&rows)) {
+        if (!add_claim(claiming, &rows, key))
+            rows_end(&rows);
+    }
+    for (size_t i = first; i < job->count; i++) {
+        lease(claiming, job->claims[i].delivery_id);
+        pace_take(claiming->database, claiming->limits, key);
+    }
+    return job->count - first;
+}
+
+/* A failing key is tried by one delivery, and if none is due by the one that is due next. */
+static void probe(struct claiming *claiming, const char *key, const struct destination *destination)
+{
+    struct database *database = claiming->database;
+    if (destination->probe_steady_ms > claiming->steady_ms) {
+        wait_at_most(claiming, destination->probe_steady_ms - claiming->steady_ms);
+        return;
+    }
+    if (pace_free(database, claiming->limits, key) < 1) {
+        wait_at_most(claiming, PACE_POLL_MS);
+        return;
+    }
+    if (claim_best(claiming, key, 1) == 0)
+        database_run(database,
+                     "UPDATE delivery SET due_ms = ?1, scheduled_ms = ?1 WHERE id ="
+                     " (SELECT id FROM delivery WHERE flashduty_key = ?2 AND state = 0"
+                     " AND after = 0 ORDER BY due_ms LIMIT 1)",
+                     "it", claiming->now_ms, key);
+    else
+        database_run(database,
+                     "UPDATE destination SET probe_steady_ms = ?1 WHERE flashduty_key = ?2", "it",
+                     claiming->steady_ms + PROBE_MS, key);
+    wait_at_most(claiming, PACE_POLL_MS);
+}
+
+static int64_t next_due_ms(const struct claiming *claiming, const char *key)
+{
+    return database_number(claiming->database, claiming->now_ms + 1000,
+                           "SELECT min(due_ms) FROM delivery WHERE flashduty_key = ?1 AND state = 0"
+                           " AND after = 0",
+                           "t", key);
+}
+
+static void claim_of(struct claiming *claiming, const char *key)
+{
+    struct claim_job *job = claiming->job;
+    struct destination destination = destination_read(claiming->database, key);
+    if (destination.hold_steady_ms) {
+        wait_at_most(claiming, destination.hold_steady_ms - claiming->steady_ms);
+        return;
+    }
+    int64_t busy = database_number(claiming->database, 0,
+                                   "SELECT count(*) FROM delivery WHERE state = 1"
+                                   " AND lease_steady_ms > 0 AND flashduty_key = ?1",
+                                   "t", key);
+    if (destination.is_failing) {
+        if (busy < CLAIMS_OF_A_KEY_MAX)
+            probe(claiming, key, &destination);
+        return;
+    }
+    int64_t is_free = pace_free(claiming->database, claiming->limits, key);
+    int64_t most = CLAIMS_OF_A_KEY_MAX - busy;
+    if (is_free < most)
+        wait_at_most(claiming, PACE_POLL_MS);
+    most = is_free < most ? is_free : most;
+    if (most > (int64_t)(job->limit - job->count))
+        most = (int64_t)(job->limit - job->count);
+    if (most <= 0)
+        return;
+    if (claim_best(claiming, key, most) < (size_t)most)
+        wait_at_most(claiming, next_due_ms(claiming, key) - claiming->now_ms);
+}
+
+/* The next key, in order, for which something waits; NULL behind the last. */
+static const char *next_key(struct database *database, struct arena *arena, const char *key)
+{
+    struct rows rows = database_query(database,
+                                      "SELECT min(flashduty_key) FROM delivery WHERE state = 0"
+                                      " AND after = 0 AND flashduty_key > ?1",
+                                      "t", key);
+    bool is_another = rows_next(&rows) && *rows_text(&rows, 0);
+    const char *next = is_another ? arena_string(arena, rows_text(&rows, 0)) : NULL;
+    rows_end(&rows);
+    return arena->failed ? NULL : next;
+}
+
+static void run_claim(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    struct claim_job *claim = (struct claim_job *)job;
+    struct claiming claiming = {database, limits, claim, clock_wall_ms(),
+                                database_steady_ms(database)};
+    const char *key = "";
+    claim->count = 0;
+    claim->next_ms = INT64_MAX;
+    take_over(&claiming);
+    mend_schedule(&claiming);
+    while (claim->count < claim->limit && (key = next_key(database, &job->arena, key)))
+        claim_of(&claiming, key);
+}
+
+/* Nobody is going to send them. */
+static void withdraw_claim(struct job *job, struct database *database)
+{
+    struct claim_job *claim = (struct claim_job *)job;
+    for (size_t i = 0; i < claim->count; i++)
+        database_run(database, "UPDATE delivery SET state = 0 WHERE id = ?1 AND state = 1", "i",
+                     claim->claims[i].delivery_id);
+}
+
+bool store_claim(struct store *store, struct store_claim *claims, size_t limit, size_t *count,
+                 int64_t lease_ms, int64_t *next_ms, struct arena *arena)
+{
+    struct claim_job *claim = job_new(sizeof *claim, run_claim);
+    *count = 0;
+    *next_ms = 1000;
+    if (!claim)
+        return false;
+    claim->job.withdraw = withdraw_claim;
+    claim->limit = limit;
+    claim->lease_ms = lease_ms;
+    claim->claims = arena_alloc(&claim->job.arena, (limit + 1) * sizeof *claim->claims);
+    bool has_worked = claim->claims && job_run(store, &claim->job);
+    for (size_t i = 0; has_worked && i < claim->count; i++) {
+        const struct store_claim *one = &claim->claims[i];
+        claims[(*count)++] = (struct store_claim){
+            .delivery_id = one->delivery_id,
+            .flashduty_key = arena_string(arena, one->flashduty_key),
+            .json = arena_string(arena, one->json),
+            .tries = one->tries,
+        };
+    }
+    if (has_worked)
+        *next_ms = claim->next_ms;
+    job_free(store, &claim->job);
+    return has_worked;
+}
+
+/* ---- whether there is something to do ---- */
+
+struct due_job {
+    struct job job;
+    bool is_due;
+};
+
+static bool is_key_due(struct database *database, const char *key, int64_t now_ms,
+                       int64_t steady_ms)
+{
+    struct destination destination = destination_read(database, key);
+    if (destination.hold_steady_ms)
+        return false;
+    if (destination.is_failing)
+        return destination.probe_steady_ms <= steady_ms;
+    return database_number(database, 0,
+                           "SELECT 1 FROM delivery WHERE flashduty_key = ?1 AND state = 0"
+                           " AND after = 0 AND due_ms <= ?2 LIMIT 1",
+                           "ti", key, now_ms) != 0;
+}
+
+static void run_due(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    struct due_job *due = (struct due_job *)job;
+    int64_t now_ms = clock_wall_ms(), steady_ms = database_steady_ms(database);
+    const char *key = "";
+    (void)limits;
+    due->is_due =
+        database_number(database, 0,
+                        "SELECT 1 FROM delivery WHERE state = 1 AND lease_steady_ms <= ?1 LIMIT 1",
+                        "i", steady_ms) ||
+        database_number(database, 0,
+                        "SELECT 1 FROM delivery WHERE state = 0 AND scheduled_ms > ?1 LIMIT 1", "i",
+                        now_ms + 1000) ||
+        database_number(database, 0,
+                        "SELECT 1 FROM confirmation WHERE state = 0 AND due_ms <= ?1 LIMIT 1", "i",
+                        now_ms);
+    while (!due->is_due && (key = next_key(database, &job->arena, key)))
+        due->is_due = is_key_due(database, key, now_ms, steady_ms);
+}
+
+bool store_is_due(struct store *store)
+{
+    struct due_job *due = job_new(sizeof *due, run_due);
+    bool is_due = due && job_run(store, &due->job) && due->is_due;
+    job_free(store, due ? &due->job : NULL);
+    return is_due;
+}
+
+/* ---- the present key ---- */
+
+struct key_job {
+    struct job job;
+    const char *scope, *route, *key;
+};
+
+static void run_key(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    struct key_job *change = (struct key_job *)job;
+    (void)limits;
+    database_run(database,
+                 "UPDATE delivery SET flashduty_key = ?1 WHERE state = 0 AND scheduled_ms > 0"
+                 " AND scope = ?2 AND route = ?3 AND flashduty_key <> ?1",
+                 "ttt", change->key, change->scope, change->route);
+}
+
+bool store_set_key(struct store *store, const char *scope, const struct store_route *route)
+{
+    struct key_job *change = job_new(sizeof *change, run_key);
+    if (!change)
+        return false;
+    change->scope = arena_string(&change->job.arena, scope);
+    change->route = arena_string(&change->job.arena, route->name);
+    change->key = arena_string(&change->job.arena, route->flashduty_key);
+    bool has_worked = job_run(store, &change->job);
+    job_free(store, &change->job);
+    return has_worked;
+}

@@ -1,0 +1,161 @@
+#include "base/clock.h"
+#include "base/limits.h"
+#include "store/internal.h"
+
+enum { STATE_WAITING, STATE_CONFIRMED, STATE_GIVEN_UP };
+
+struct confirmation_job {
+    struct job job;
+    struct store_confirmation confirmation;
+    bool is_confirmed;
+};
+
+static void copy(struct arena *arena, struct store_confirmation *copy,
+                 const struct store_confirmation *confirmation)
+{
+    *copy = *confirmation;
+    copy->scope = arena_string(arena, confirmation->scope);
+    copy->integration = arena_string(arena, confirmation->integration);
+    copy->request_id = arena_string(arena, confirmation->request_id);
+    copy->message_id = arena_string(arena, confirmation->message_id);
+    copy->url = arena_string(arena, confirmation->url);
+    copy->host = arena_string(arena, confirmation->host);
+    copy->reason = arena_string(arena, confirmation->reason);
+}
+
+static void run_keep(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    const struct store_confirmation *kept = &((struct confirmation_job *)job)->confirmation;
+    int64_t now_ms = clock_wall_ms();
+    (void)limits;
+    job->is_durable = true;
+    int64_t waiting = database_run(database,
+                                   "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3,"
+                                   " reason = ?4 WHERE message_id = ?5 AND scope = ?6"
+                                   " AND state = 0",
+                                   "ttittt", kept->url, kept->host, (int64_t)kept->is_private,
+                                   kept->reason, kept->message_id, kept->scope);
+    if (waiting > 0) {
+        ledger_receive(database, kept->integration, OUTCOME_DUPLICATE, 1);
+        return;
+    }
+    database_run(database,
+                 "INSERT INTO confirmation (scope, integration, request_id, message_id, url, host,"
+                 " is_private, state, received_ms, due_ms, scheduled_ms, tries, reason)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?8, 1, ?10)",
+                 "ttttttiiit", kept->scope, kept->integration, kept->request_id, kept->message_id,
+                 kept->url, kept->host, (int64_t)kept->is_private, now_ms,
+                 now_ms + schedule_after(1), kept->reason);
+    ledger_receive(database, kept->integration, OUTCOME_CONFIRMING, 1);
+}
+
+bool store_keep_confirmation(struct store *store, const struct store_confirmation *confirmation)
+{
+    struct confirmation_job *keep = job_new(sizeof *keep, run_keep);
+    if (!keep)
+        return false;
+    copy(&keep->job.arena, &keep->confirmation, confirmation);
+    bool has_worked = job_run(store, &keep->job);
+    job_free(store, &keep->job);
+    return has_worked;
+}
+
+static void give_up_old(struct database *database, int64_t now_ms)
+{
+    struct rows rows = database_query(
+        database,
+        "SELECT id, integration FROM confirmation WHERE state = 0 AND received_ms < ?1"
+        " LIMIT 100",
+        "i", now_ms - (int64_t)CONFIRMATION_HOURS * 3600 * 1000);
+    while (rows_next(&rows)) {
+        database_run(database,
+                     "UPDATE confirmation SET state = 2, reason = 'its link has expired: ' ||"
+                     " reason WHERE id = ?1",
+                     "i", rows_number(&rows, 0));
+        ledger_move(database, rows_text(&rows, 1), OUTCOME_CONFIRMING, OUTCOME_EXPIRED);
+    }
+}
+
+static void run_claim(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    struct store_confirmation *claim = &((struct confirmation_job *)job)->confirmation;
+    int64_t now_ms = clock_wall_ms(), tries = 0;
+    (void)limits;
+    claim->id = 0;
+    give_up_old(database, now_ms);
+    struct rows rows = database_query(
+        database,
+        "SELECT id, scope, integration, request_id, message_id, url, host, is_private,"
+        " reason, tries FROM confirmation WHERE state = 0 AND (due_ms <= ?1 OR"
+        " scheduled_ms > ?2) ORDER BY due_ms LIMIT 1",
+        "ii", now_ms, now_ms + 1000);
+    if (rows_next(&rows)) {
+        const struct store_confirmation found = {
+            .id = rows_number(&rows, 0),
+            .scope = rows_text(&rows, 1),
+            .integration = rows_text(&rows, 2),
+            .request_id = rows_text(&rows, 3),
+            .message_id = rows_text(&rows, 4),
+            .url = rows_text(&rows, 5),
+            .host = rows_text(&rows, 6),
+            .is_private = rows_number(&rows, 7) != 0,
+            .reason = rows_text(&rows, 8),
+        };
+        copy(&job->arena, claim, &found);
+        tries = rows_number(&rows, 9) + 1;
+    }
+    rows_end(&rows);
+    if (claim->id)
+        database_run(database,
+                     "UPDATE confirmation SET tries = ?1, due_ms = ?2, scheduled_ms = ?3"
+                     " WHERE id = ?4",
+                     "iiii", tries, now_ms + schedule_after(tries), now_ms, claim->id);
+}
+
+bool store_claim_confirmation(struct store *store, struct store_confirmation *confirmation,
+                              struct arena *arena)
+{
+    struct confirmation_job *claim = job_new(sizeof *claim, run_claim);
+    confirmation->id = 0;
+    if (!claim)
+        return false;
+    bool has_worked = job_run(store, &claim->job);
+    if (has_worked && claim->confirmation.id)
+        copy(arena, confirmation, &claim->confirmation);
+    job_free(store, &claim->job);
+    return has_worked;
+}
+
+static void run_report(struct job *job, struct database *database,
+                       const struct store_limits *limits)
+{
+    struct confirmation_job *report = (struct confirmation_job *)job;
+    const struct store_confirmation *reported = &report->confirmation;
+    (void)limits;
+    if (!report->is_confirmed) {
+        database_run(database, "UPDATE confirmation SET reason = ?1 WHERE id = ?2", "ti",
+                     reported->reason, reported->id);
+        return;
+    }
+    int64_t changed = database_run(
+        database,
+        "UPDATE confirmation SET state = 1, url = '', reason = '' WHERE id = ?1 AND state"
+        " = 0",
+        "i", reported->id);
+    if (changed > 0)
+        ledger_move(database, reported->integration, OUTCOME_CONFIRMING, OUTCOME_CONFIRMED);
+}
+
+bool store_report_confirmation(struct store *store, const struct store_confirmation *confirmation,
+                               bool is_confirmed, const char *reason)
+{
+    struct confirmation_job *report = job_new(sizeof *report, run_report);
+    if (!report)
+        return false;
+    report->is_confirmed = is_confirmed;
+    copy(&report->job.arena, &report->confirmation, confirmation);
+    report->confirmation.reason = arena_string(&report->job.arena, reason);
+    bool has_worked = job_run(store, &report->job);
+    job_free(store, &report->job);
+    return has_worked;
+}

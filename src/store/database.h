@@ -1,0 +1,87 @@
+/*
+ * A database as the store uses it: transactions, statements with parameters, rows. One connection
+ * belongs to one thread at a time. Internal to src/store.
+ *
+ * The first failure stays: after it nothing runs until the transaction is rolled back, and reading
+ * finds no rows. So a change is written down straight, and whether it worked is asked once, by
+ * database_commit or database_release.
+ */
+#ifndef STORE_DATABASE_H
+#define STORE_DATABASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct database;
+
+enum database_mode {
+    DATABASE_MAKE, /* read and write; made, 0600, if it is not there */
+    DATABASE_OPEN, /* read and write */
+};
+
+/* Opens the file at path. What is no database, or one that cannot be written, is left as it is.
+ * On NULL the error is ERROR_UNAVAILABLE, or ERROR_NOT_FOUND if there is none. */
+struct database *database_open(const char *path, enum database_mode mode, struct error *error)
+    __attribute__((nonnull));
+
+/* NULL is allowed. */
+void database_close(struct database *database);
+
+/* Begins a change; false if nobody lets go of the lock within patience_ms. */
+bool database_begin(struct database *database, int64_t patience_ms) __attribute__((nonnull));
+
+/* Begins to read: what is read until database_rollback stands at one moment. Never waits. */
+bool database_begin_reading(struct database *database) __attribute__((nonnull));
+
+/* Ends the transaction. False, and rolled back, if anything in it failed. What is committed
+ * survives the process; with is_durable the power too, and with it all that was committed before.
+ */
+bool database_commit(struct database *database, bool is_durable) __attribute__((nonnull));
+void database_rollback(struct database *database) __attribute__((nonnull));
+
+/* A part of a transaction that may be taken back alone. */
+void database_save(struct database *database) __attribute__((nonnull));
+bool database_release(struct database *database) __attribute__((nonnull));
+void database_take_back(struct database *database) __attribute__((nonnull));
+
+/* Whether something failed, and the words for it ("" if nothing). A transaction that the database
+ * itself has ended cannot be taken back in parts: is_lost. */
+bool database_failed(const struct database *database) __attribute__((nonnull));
+const char *database_failure(const struct database *database) __attribute__((nonnull));
+bool database_is_lost(const struct database *database) __attribute__((nonnull));
+
+/* Statements. sql is a constant: it is prepared once. types has a letter for each parameter: i
+ * int64_t, t const char * (NULL is NULL). */
+
+/* Returns how many rows were changed. */
+int64_t database_run(struct database *database, const char *sql, const char *types, ...)
+    __attribute__((nonnull));
+
+/* The first column of the first row; otherwise if there is none, or NULL. */
+int64_t database_number(struct database *database, int64_t otherwise, const char *sql,
+                        const char *types, ...) __attribute__((nonnull));
+
+/* Rows one by one: struct rows rows = database_query(…); while (rows_next(&rows)) …. Whoever stops
+ * before the end says rows_end. A statement runs once at a time. */
+struct rows {
+    struct database *database;
+    void *statement;
+};
+struct rows database_query(struct database *database, const char *sql, const char *types, ...)
+    __attribute__((nonnull));
+bool rows_next(struct rows *rows) __attribute__((nonnull));
+void rows_end(struct rows *rows) __attribute__((nonnull));
+int64_t rows_number(const struct rows *rows, int column) __attribute__((nonnull));
+/* "" for NULL. Borrowed until the next row. */
+const char *rows_text(const struct rows *rows, int column) __attribute__((nonnull));
+
+/* Milliseconds on a clock that all who share the database have in common and that never jumps,
+ * for leases and rates. */
+int64_t database_steady_ms(struct database *database) __attribute__((nonnull));
+
+/* What may wait until nobody waits: moving what was committed to its place in the file. */
+void database_tidy(struct database *database) __attribute__((nonnull));
+
+#endif

@@ -1,0 +1,197 @@
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "store/internal.h"
+
+/* What is in the outbox, and how it ends. */
+
+_Static_assert((int)DELIVERY_REJECTED == 2 && (int)DELIVERY_DELIVERED == 5,
+               "states are stored, and SQL compares with them");
+_Static_assert((int)OUTCOME_QUEUED == 0, "SQL compares with it");
+
+/* In the order of what is least finished, as states are. */
+static enum outcome outcome_of(int64_t state)
+{
+    static const enum outcome outcomes[] = {
+        [DELIVERY_WAITING] = OUTCOME_QUEUED,    [DELIVERY_SENDING] = OUTCOME_QUEUED,
+        [DELIVERY_REJECTED] = OUTCOME_REJECTED, [DELIVERY_EXPIRED] = OUTCOME_EXPIRED,
+        [DELIVERY_DROPPED] = OUTCOME_DROPPED,   [DELIVERY_DELIVERED] = OUTCOME_DELIVERED,
+    };
+    bool is_known = state >= 0 && state <= DELIVERY_DELIVERED;
+    return is_known ? outcomes[state] : OUTCOME_QUEUED;
+}
+
+bool delivery_read(struct database *database, int64_t id, struct arena *arena,
+                   struct delivery_row *row)
+{
+    struct rows rows = database_query(database,
+                                      "SELECT alert_id, tries, created_ms, state, scope,"
+                                      " flashduty_key FROM delivery WHERE id = ?1",
+                                      "i", id);
+    bool is_there = rows_next(&rows);
+    if (is_there)
+        *row = (struct delivery_row){
+            .id = id,
+            .alert_id = rows_number(&rows, 0),
+            .tries = rows_number(&rows, 1),
+            .created_ms = rows_number(&rows, 2),
+            .state = (enum delivery_state)rows_number(&rows, 3),
+            .scope = arena_string(arena, rows_text(&rows, 4)),
+            .flashduty_key = arena_string(arena, rows_text(&rows, 5)),
+        };
+    rows_end(&rows);
+    return is_there;
+}
+
+/* An alert stands where its least finished delivery does. */
+void alert_settle(struct database *database, int64_t alert_id)
+{
+    char integration[256] = "";
+    int64_t before = OUTCOME_REFUSED;
+    struct rows rows = database_query(
+        database, "SELECT outcome, integration FROM alert WHERE id = ?1", "i", alert_id);
+    if (rows_next(&rows)) {
+        before = rows_number(&rows, 0);
+        (void)snprintf(integration, sizeof integration, "%s", rows_text(&rows, 1));
+    }
+    rows_end(&rows);
+    if (before == OUTCOME_REFUSED)
+        return;
+    int64_t least =
+        database_number(database, DELIVERY_WAITING,
+                        "SELECT min(state) FROM delivery WHERE alert_id = ?1", "i", alert_id);
+    enum outcome now = outcome_of(least);
+    if ((int64_t)now == before)
+        return;
+    database_run(database, "UPDATE alert SET outcome = ?1 WHERE id = ?2", "ii", (int64_t)now,
+                 alert_id);
+    ledger_move(database, integration, (enum outcome)before, now);
+}
+
+/* What waited behind a delivery waits behind the one before it, if that is not over either. */
+static bool let_followers_go(struct database *database, int64_t id)
+{
+    int64_t count = database_run(
+        database,
+        "UPDATE delivery SET after = coalesce((SELECT max(d.id) FROM delivery AS d"
+        " WHERE d.alert_key = delivery.alert_key AND d.scope = delivery.scope AND d.state < 2"
+        " AND d.id < delivery.id AND d.id <> ?1 AND (d.route = delivery.route"
+        " OR d.flashduty_key = delivery.flashduty_key)), 0) WHERE after = ?1 AND after > 0",
+        "i", id);
+    return count > 0;
+}
+
+bool delivery_finish(struct database *database, const struct delivery_row *row,
+                     enum delivery_state state, const char *code, const char *message)
+{
+    database_run(database,
+                 "UPDATE delivery SET state = ?1, finished_ms = ?2, code = ?3, message = ?4,"
+                 " after = 0 WHERE id = ?5",
+                 "iitti", (int64_t)state, clock_wall_ms(), code, message, row->id);
+    bool lets_go = let_followers_go(database, row->id);
+    alert_settle(database, row->alert_id);
+    return lets_go;
+}
+
+/* ---- how much is kept ---- */
+
+static int64_t kept(struct database *database, const char *scope)
+{
+    return database_number(database, 0, "SELECT kept FROM volume WHERE scope = ?1", "t", scope);
+}
+
+void volume_add(struct database *database, const char *scope, int64_t count)
+{
+    const char *scopes[] = {"", scope};
+    for (size_t i = 0; i < (scope ? 2 : 1); i++)
+        database_run(database,
+                     "INSERT INTO volume VALUES (?1, ?2)"
+                     " ON CONFLICT (scope) DO UPDATE SET kept = volume.kept + ?2",
+                     "ti", scopes[i], count);
+}
+
+void delivery_forget(struct database *database, int64_t id, int64_t alert_id, const char *scope)
+{
+    bool has_share = kept(database, scope) > 0;
+    database_run(database, "DELETE FROM try WHERE delivery_id = ?1", "i", id);
+    int64_t gone = database_run(database, "DELETE FROM delivery WHERE id = ?1", "i", id);
+    database_run(database,
+                 "DELETE FROM alert WHERE id = ?1 AND NOT EXISTS"
+                 " (SELECT 1 FROM delivery WHERE alert_id = ?1)",
+                 "i", alert_id);
+    if (gone > 0)
+        volume_add(database, has_share ? scope : NULL, -gone);
+}
+
+/* The oldest finished one; false if there is none. scope: of this one, or NULL. */
+static bool forget_oldest(struct database *database, const char *scope)
+{
+    int64_t id = 0, alert_id = 0;
+    char of[512] = "";
+    struct rows rows =
+        scope ? database_query(database,
+                               "SELECT id, alert_id, scope FROM delivery WHERE scope = ?1"
+                               " AND state > 1 ORDER BY finished_ms LIMIT 1",
+                               "t", scope)
+              : database_query(database,
+                               "SELECT id, alert_id, scope FROM delivery WHERE state > 1"
+                               " ORDER BY finished_ms LIMIT 1",
+                               "");
+    if (rows_next(&rows)) {
+        id = rows_number(&rows, 0);
+        alert_id = rows_number(&rows, 1);
+        (void)snprintf(of, sizeof of, "%s", rows_text(&rows, 2));
+    }
+    rows_end(&rows);
+    if (id)
+        delivery_forget(database, id, alert_id, of);
+    return id != 0;
+}
+
+bool volume_has_room(struct database *database, const struct store_limits *limits,
+                     const char *scope, int64_t own)
+{
+    int64_t share = limits->outbox_limit / KEY_SHARE;
+    bool has_share = kept(database, scope) > 0;
+    while (has_share && kept(database, scope) - own >= (share > 0 ? share : 1)) {
+        if (!forget_oldest(database, scope))
+            return false;
+    }
+    while (kept(database, "") - own >= limits->outbox_limit) {
+        if (!forget_oldest(database, NULL))
+            return false;
+    }
+    return !database_failed(database);
+}
+
+void delivery_refuse(struct database *database, const struct delivery_row *row)
+{
+    char integration[256] = "", message_id[512] = "", alert_key[1100] = "";
+    int64_t before = OUTCOME_REFUSED;
+    struct rows rows = database_query(
+        database, "SELECT outcome, integration, message_id, alert_key FROM alert WHERE id = ?1",
+        "i", row->alert_id);
+    if (rows_next(&rows)) {
+        before = rows_number(&rows, 0);
+        (void)snprintf(integration, sizeof integration, "%s", rows_text(&rows, 1));
+        (void)snprintf(message_id, sizeof message_id, "%s", rows_text(&rows, 2));
+        (void)snprintf(alert_key, sizeof alert_key, "%s", rows_text(&rows, 3));
+    }
+    rows_end(&rows);
+    if (before != OUTCOME_REFUSED)
+        ledger_move(database, integration, (enum outcome)before, OUTCOME_REFUSED);
+    database_run(database, "UPDATE alert SET outcome = ?1 WHERE id = ?2", "ii",
+                 (int64_t)OUTCOME_REFUSED, row->alert_id);
+    database_run(database,
+                 "DELETE FROM seen WHERE message_id = ?1 AND scope = ?2 AND alert_id = ?3", "tti",
+                 message_id, row->scope, row->alert_id);
+    delivery_forget(database, row->id, row->alert_id, row->scope);
+    (void)let_followers_go(database, row->id);
+    /* The sender tries again, with the same time. */
+    database_run(database,
+                 "UPDATE memory SET newest_s = coalesce((SELECT max(time_s) FROM alert"
+                 " WHERE alert_key = ?1 AND scope = ?2 AND outcome <> ?3), 0)"
+                 " WHERE alert_key = ?1 AND scope = ?2",
+                 "tti", alert_key, row->scope, (int64_t)OUTCOME_REFUSED);
+}

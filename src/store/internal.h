@@ -1,0 +1,125 @@
+/*
+ * What the files of the store share: jobs, which are changes to be made in a transaction, and the
+ * steps that several changes have in common. Internal to src/store.
+ */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include "store/database.h"
+#include "store/store.h"
+
+/* ---- jobs ---- */
+
+/*
+ * A change. It owns copies of what it needs, because who asked for it may stop waiting. `run` makes
+ * it, within a transaction that it shares with others: it may run again from the start.
+ */
+struct job {
+    void (*run)(struct job *job, struct database *database, const struct store_limits *limits);
+    /* Looks what can be known without writing, when it could not be run; NULL: nothing. */
+    void (*look)(struct job *job, struct database *database);
+    /* Undoes what was done after nobody waited any more; NULL: need not be. */
+    void (*withdraw)(struct job *job, struct database *database);
+    struct arena arena;
+    bool is_durable; /* set by run: what it wrote was promised */
+    bool must_stay;  /* set by whoever made it: if it fails it is run again, later */
+
+    /* The store's. */
+    struct job *next;
+    int holders;
+    bool is_running, is_over, has_worked, is_abandoned;
+};
+
+/* size bytes, zeroed, that begin with a job. NULL when out of memory. */
+void *job_new(size_t size, void (*run)(struct job *, struct database *,
+                                       const struct store_limits *)) __attribute__((nonnull));
+
+/* Runs the job and waits for it. False: it has not worked; it may then still be running, and only
+ * what `look` found may be read, if was_looked. The caller gives it back by job_free in any case.
+ */
+bool job_run(struct store *store, struct job *job) __attribute__((nonnull, warn_unused_result));
+void job_free(struct store *store, struct job *job) __attribute__((nonnull(1)));
+
+/* Whether the caller is the only one left who holds the job. */
+bool job_is_mine(struct store *store, struct job *job) __attribute__((nonnull));
+
+/* ---- steps ---- */
+
+/* Adds to what is counted of an integration; moves one from a place to another. */
+void ledger_receive(struct database *database, const char *integration, enum outcome outcome,
+                    int64_t count) __attribute__((nonnull));
+void ledger_move(struct database *database, const char *integration, enum outcome from,
+                 enum outcome to) __attribute__((nonnull));
+
+/* How many sends a key has free now under the rates; takes one. */
+int64_t pace_free(struct database *database, const struct store_limits *limits, const char *key)
+    __attribute__((nonnull));
+void pace_take(struct database *database, const struct store_limits *limits, const char *key)
+    __attribute__((nonnull));
+
+/* What is known of a Flashduty key. */
+struct destination {
+    bool is_failing;
+    int64_t probe_steady_ms; /* when a failing one is tried next */
+    int64_t hold_steady_ms;  /* until when nothing goes there; 0: nothing holds it */
+    int64_t accepted_ms;     /* when it accepted something last; 0: never */
+};
+struct destination destination_read(struct database *database, const char *key)
+    __attribute__((nonnull));
+void destination_accepted(struct database *database, const char *key) __attribute__((nonnull));
+void destination_failed(struct database *database, const char *key, long retry_after_s)
+    __attribute__((nonnull));
+
+/* Whether one more delivery may be kept, after removing finished ones if that helps; own: how many
+ * of those that are counted already it is about. In pass-through each scope has a share. */
+bool volume_has_room(struct database *database, const struct store_limits *limits,
+                     const char *scope, int64_t own) __attribute__((nonnull));
+/* scope: whose share counts too, NULL for nobody's. */
+void volume_add(struct database *database, const char *scope, int64_t count)
+    __attribute__((nonnull(1)));
+
+/* A delivery as it stands in the store. */
+struct delivery_row {
+    int64_t id, alert_id, tries, created_ms;
+    enum delivery_state state;
+    const char *scope, *flashduty_key;
+};
+/* False if there is none. Strings live in the arena. */
+bool delivery_read(struct database *database, int64_t id, struct arena *arena,
+                   struct delivery_row *row) __attribute__((nonnull));
+
+/* Ends a delivery in a state, lets go what waits behind it, and moves its alert in the ledger.
+ * Returns whether something waited. */
+bool delivery_finish(struct database *database, const struct delivery_row *row,
+                     enum delivery_state state, const char *code, const char *message)
+    __attribute__((nonnull));
+
+/* Moves an alert in the ledger to where its least finished delivery stands. */
+void alert_settle(struct database *database, int64_t alert_id) __attribute__((nonnull));
+
+/* How long after so many tries the next one is due. */
+int64_t schedule_after(int64_t tries);
+
+/* Removes every trace of a delivery that cannot be kept: its message has not been taken. */
+void delivery_refuse(struct database *database, const struct delivery_row *row)
+    __attribute__((nonnull));
+
+/* Removes a finished delivery, and its alert with the last of them. */
+void delivery_forget(struct database *database, int64_t id, int64_t alert_id, const char *scope)
+    __attribute__((nonnull));
+
+/* What one step of sending does to a store. */
+void try_apply(struct database *database, const struct store_limits *limits, struct arena *arena,
+               struct store_try *one, bool *is_durable) __attribute__((nonnull));
+
+/* A copy of what goes in. */
+void event_copy(struct arena *arena, struct store_event *copy, const struct store_event *event)
+    __attribute__((nonnull));
+
+/* Takes one event in; in a part of the transaction of its own. sends_left: how many sends may begin
+ * yet. */
+void event_take(struct database *database, const struct store_limits *limits, struct arena *arena,
+                struct store_event *event, int64_t lease_ms, size_t *sends_left, bool *is_durable)
+    __attribute__((nonnull));
+
+#endif

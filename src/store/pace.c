@@ -1,0 +1,88 @@
+#include <string.h>
+
+#include "base/limits.h"
+#include "store/internal.h"
+
+/*
+ * Flashduty's limits of a key, in sliding windows: of its sends, numbered, the oldest within a
+ * window says how many it holds. The windows are a little longer than Flashduty's, because a send
+ * that was reserved later may arrive earlier.
+ */
+#define SECOND_MS (1000 + 200)
+#define MINUTE_MS (60000 + 500)
+/* Two processes read their clocks before they wait for the lock: their times may be out of order by
+ * this much. What is later still comes from before the machine was started. */
+#define DISORDER_MS 5000
+
+static int64_t last_number(struct database *database, const char *key)
+{
+    return database_number(database, 0,
+                           "SELECT number FROM send WHERE flashduty_key = ?1"
+                           " ORDER BY at_steady_ms DESC, number DESC LIMIT 1",
+                           "t", key);
+}
+
+static int64_t free_in(struct database *database, const char *key, int64_t since_ms, int64_t last,
+                       long rate)
+{
+    int64_t first = database_number(database, 0,
+                                    "SELECT number FROM send WHERE flashduty_key = ?1"
+                                    " AND at_steady_ms > ?2 ORDER BY at_steady_ms, number LIMIT 1",
+                                    "ti", key, since_ms);
+    int64_t used = first ? last - first + 1 : 0;
+    return used < rate ? rate - used : 0;
+}
+
+int64_t pace_free(struct database *database, const struct store_limits *limits, const char *key)
+{
+    int64_t now_ms = database_steady_ms(database), is_free = INT64_MAX;
+    if (limits->rate_per_second == 0 && limits->rate_per_minute == 0)
+        return is_free;
+    database_run(database, "DELETE FROM send WHERE flashduty_key = ?1 AND at_steady_ms > ?2", "ti",
+                 key, now_ms + DISORDER_MS);
+    int64_t last = last_number(database, key);
+    if (limits->rate_per_second > 0)
+        is_free = free_in(database, key, now_ms - SECOND_MS, last, limits->rate_per_second);
+    if (limits->rate_per_minute > 0) {
+        int64_t in_minute =
+            free_in(database, key, now_ms - MINUTE_MS, last, limits->rate_per_minute);
+        is_free = in_minute < is_free ? in_minute : is_free;
+    }
+    return is_free;
+}
+
+void pace_take(struct database *database, const struct store_limits *limits, const char *key)
+{
+    int64_t now_ms = database_steady_ms(database);
+    if (limits->rate_per_second == 0 && limits->rate_per_minute == 0)
+        return;
+    int64_t last_ms = database_number(
+        database, 0, "SELECT max(at_steady_ms) FROM send WHERE flashduty_key = ?1", "t", key);
+    database_run(database, "INSERT INTO send VALUES (?1, ?2, ?3)", "tii", key,
+                 last_ms > now_ms ? last_ms : now_ms, last_number(database, key) + 1);
+    database_run(database, "DELETE FROM send WHERE flashduty_key = ?1 AND at_steady_ms < ?2", "ti",
+                 key, now_ms - MINUTE_MS);
+}
+
+/* ---- what is known of a key ---- */
+
+struct destination destination_read(struct database *database, const char *key)
+{
+    struct destination destination = {0};
+    int64_t now_ms = database_steady_ms(database);
+    struct rows rows = database_query(database,
+                                      "SELECT is_failing, probe_steady_ms, hold_steady_ms,"
+                                      " accepted_ms FROM destination WHERE flashduty_key = ?1",
+                                      "t", key);
+    if (rows_next(&rows))
+        destination = (struct destination){rows_number(&rows, 0) != 0, rows_number(&rows, 1),
+                                           rows_number(&rows, 2), rows_number(&rows, 3)};
+    rows_end(&rows);
+    /* Times that lie further ahead than any that is set come from before the machine started. */
+    if (destination.probe_steady_ms > now_ms + PROBE_MS)
+        destination.probe_steady_ms = 0;
+    if (destination.hold_steady_ms <= now_ms ||
+        destination.hold_steady_ms > now_ms + (int64_t)RETRY_AFTER_S_MAX * 1000)
+        destination.hold_steady_ms = 0;
+    return destination;
+}

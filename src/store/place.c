@@ -1,0 +1,71 @@
+#include "store/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/state_folder.h"
+
+#define STORE_FILE "gateway.db"
+
+const char *store_place(struct arena *arena, const char *configured)
+{
+    if (configured)
+        return *configured ? configured : NULL;
+    const char *folder = state_folder(arena, "");
+    return folder ? arena_printf(arena, "%s/" STORE_FILE, folder) : NULL;
+}
+
+static const char *owner_of(struct arena *arena, const char *path)
+{
+    struct stat status;
+    struct passwd entry, *found = NULL;
+    char buffer[4096];
+    if (stat(path, &status))
+        return "another user";
+    if (getpwuid_r(status.st_uid, &entry, buffer, sizeof buffer, &found) || !found)
+        return arena_printf(arena, "user %u", (unsigned)status.st_uid);
+    return arena_string(arena, entry.pw_name);
+}
+
+/* Whether there is a store that may be used; on false an error is set only if there is one. */
+static bool is_usable(struct arena *arena, const char *path, struct error *error)
+{
+    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0)
+        return true;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return false;
+    const char *whose = path;
+    struct stat status;
+    /* Of a file in a closed folder only the folder can be seen. */
+    if (stat(path, &status) && strrchr(path, '/'))
+        whose = arena_copy(arena, path, (size_t)(strrchr(path, '/') - path));
+    const char *owner = owner_of(arena, whose);
+    return error_set(
+        error, ERROR_FORBIDDEN,
+        "the store %s belongs to %s, and this user may not use it (%s); try sudo -u %s", path,
+        owner, strerror(errno), owner);
+}
+
+const char *store_find(struct arena *arena, const char *configured, struct error *error)
+{
+    const char *places[STATE_FOLDER_PLACES];
+    if (configured && !*configured) {
+        error_set(error, ERROR_NOT_FOUND, "the configuration says store = \"none\"");
+        return NULL;
+    }
+    size_t count = configured ? 0 : state_folder_places(arena, places);
+    const char *path = configured;
+    bool is_found = configured && is_usable(arena, path, error);
+    for (size_t i = 0; i < count && !is_found && !error->code; i++) {
+        path = arena_printf(arena, "%s/" STORE_FILE, places[i]);
+        is_found = is_usable(arena, path, error);
+    }
+    if (!is_found)
+        error_set(error, ERROR_NOT_FOUND, "there is no store%s%s", configured ? " at " : "",
+                  configured ? configured : ": nothing was received yet, or by another user");
+    return is_found ? path : NULL;
+}

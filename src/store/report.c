@@ -1,0 +1,265 @@
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "store/internal.h"
+
+#define SECOND_MS ((int64_t)1000)
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS (60 * MINUTE_MS)
+
+/* How long after its n-th try a delivery is tried again; the last one goes on. */
+static const int64_t schedule_ms[] = {5 * SECOND_MS,  30 * SECOND_MS, 2 * MINUTE_MS, 10 * MINUTE_MS,
+                                      30 * MINUTE_MS, 1 * HOUR_MS,    2 * HOUR_MS,   4 * HOUR_MS};
+
+int64_t schedule_after(int64_t tries)
+{
+    size_t count = sizeof schedule_ms / sizeof *schedule_ms;
+    size_t row = tries < 1 ? 0 : (size_t)tries - 1;
+    return schedule_ms[row < count ? row : count - 1];
+}
+
+/* ---- what is known of a key ---- */
+
+void destination_accepted(struct database *database, const char *key)
+{
+    struct destination before = destination_read(database, key);
+    int64_t now_ms = clock_wall_ms();
+    /* It is written once an hour, not with every delivery. */
+    if (!before.is_failing && before.accepted_ms <= now_ms && now_ms - before.accepted_ms < HOUR_MS)
+        return;
+    database_run(database,
+                 "INSERT INTO destination VALUES (?1, 0, 0, 0, ?2)"
+                 " ON CONFLICT (flashduty_key) DO UPDATE SET is_failing = 0, probe_steady_ms = 0,"
+                 " hold_steady_ms = 0, accepted_ms = ?2",
+                 "ti", key, now_ms);
+    /* What failed while it was out of reach follows at once. */
+    if (before.is_failing)
+        database_run(database,
+                     "UPDATE delivery SET due_ms = ?1, scheduled_ms = ?1 WHERE flashduty_key = ?2"
+                     " AND state = 0 AND after = 0 AND due_ms > ?1",
+                     "it", now_ms, key);
+}
+
+void destination_failed(struct database *database, const char *key, long retry_after_s)
+{
+    int64_t now_ms = database_steady_ms(database);
+    int64_t hold_ms = retry_after_s > RETRY_AFTER_S_MAX ? RETRY_AFTER_S_MAX : retry_after_s;
+    database_run(database,
+                 "INSERT INTO destination VALUES (?1, 1, ?2, ?3, 0)"
+                 " ON CONFLICT (flashduty_key) DO UPDATE SET is_failing = 1, probe_steady_ms = ?2,"
+                 " hold_steady_ms = CASE WHEN ?3 > 0 THEN ?3 ELSE destination.hold_steady_ms END",
+                 "tii", key, now_ms + PROBE_MS, hold_ms > 0 ? now_ms + hold_ms * SECOND_MS : 0);
+}
+
+/* ---- one try ---- */
+
+struct report {
+    struct database *database;
+    const struct store_limits *limits;
+    struct store_try *one;
+    struct delivery_row row;
+    int64_t now_ms;
+    bool *is_durable;
+};
+
+static void record(const struct report *report)
+{
+    const struct store_try *one = report->one;
+    int64_t number = report->row.tries + 1;
+    database_run(report->database,
+                 "INSERT INTO try VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+                 " ON CONFLICT (delivery_id, number) DO NOTHING",
+                 "iiiiiittt", report->row.id, number, one->started_ms, one->took_ms,
+                 (int64_t)one->status, (int64_t)one->verdict, one->code, one->message,
+                 one->request_id);
+    database_run(report->database, "UPDATE delivery SET tries = ?1 WHERE id = ?2", "ii", number,
+                 report->row.id);
+}
+
+/* Another send at once, if the key has one to give. */
+static bool send_again(const struct report *report)
+{
+    struct destination destination = destination_read(report->database, report->row.flashduty_key);
+    if (!report->one->wants_again || destination.is_failing || destination.hold_steady_ms ||
+        pace_free(report->database, report->limits, report->row.flashduty_key) < 1)
+        return false;
+    pace_take(report->database, report->limits, report->row.flashduty_key);
+    database_run(report->database,
+                 "UPDATE delivery SET lease_steady_ms = ?1, code = ?2, message = ?3 WHERE id = ?4",
+                 "itti", database_steady_ms(report->database) + report->one->lease_ms,
+                 report->one->code, report->one->message, report->row.id);
+    return true;
+}
+
+/* What was answered 2xx stays, however full the outbox is. */
+static bool may_wait(const struct report *report)
+{
+    return database_number(report->database, 1, "SELECT is_promised FROM alert WHERE id = ?1", "i",
+                           report->row.alert_id) != 0 ||
+           volume_has_room(report->database, report->limits, report->row.scope, 1);
+}
+
+static void wait_in_outbox(const struct report *report, int64_t due_ms)
+{
+    database_run(report->database,
+                 "UPDATE delivery SET state = 0, due_ms = ?1, scheduled_ms = ?2, code = ?3,"
+                 " message = ?4 WHERE id = ?5",
+                 "iitti", due_ms, report->now_ms, report->one->code, report->one->message,
+                 report->row.id);
+    database_run(report->database, "UPDATE alert SET is_promised = 1 WHERE id = ?1", "i",
+                 report->row.alert_id);
+    report->one->state = DELIVERY_WAITING;
+    *report->is_durable = true;
+}
+
+static void keep(const struct report *report, int64_t due_ms)
+{
+    if (may_wait(report)) {
+        wait_in_outbox(report, due_ms);
+    } else {
+        delivery_refuse(report->database, &report->row);
+        report->one->state = DELIVERY_REFUSED;
+    }
+}
+
+static void fail(const struct report *report)
+{
+    struct store_try *one = report->one;
+    if (send_again(report)) {
+        one->state = DELIVERY_SENDING;
+        return;
+    }
+    destination_failed(report->database, report->row.flashduty_key, one->retry_after_s);
+    if (report->now_ms - report->row.created_ms >= EXPIRY_HOURS * HOUR_MS) {
+        one->lets_go = delivery_finish(report->database, &report->row, DELIVERY_EXPIRED, one->code,
+                                       one->message);
+        one->state = DELIVERY_EXPIRED;
+        *report->is_durable = true;
+        return;
+    }
+    keep(report, report->now_ms + schedule_after(report->row.tries + 1));
+}
+
+/* Flashduty's word counts whoever had the lease. */
+static bool is_open(enum delivery_state state, enum try_verdict verdict)
+{
+    if (verdict == TRY_ACCEPTED)
+        return state != DELIVERY_DELIVERED;
+    return state == DELIVERY_SENDING;
+}
+
+void try_apply(struct database *database, const struct store_limits *limits, struct arena *arena,
+               struct store_try *one, bool *is_durable)
+{
+    struct report report = {.database = database,
+                            .limits = limits,
+                            .one = one,
+                            .now_ms = clock_wall_ms(),
+                            .is_durable = is_durable};
+    one->state = DELIVERY_REFUSED;
+    one->lets_go = false;
+    if (!delivery_read(database, one->delivery_id, arena, &report.row))
+        return;
+    one->state = report.row.state;
+    if (one->verdict != TRY_NONE)
+        record(&report);
+    if (one->verdict == TRY_ACCEPTED)
+        destination_accepted(database, report.row.flashduty_key);
+    if (!is_open(report.row.state, one->verdict))
+        return;
+    switch (one->verdict) {
+    case TRY_ACCEPTED:
+        one->lets_go = delivery_finish(database, &report.row, DELIVERY_DELIVERED, "", "");
+        one->state = DELIVERY_DELIVERED;
+        break;
+    case TRY_REJECTED:
+        one->lets_go =
+            delivery_finish(database, &report.row, DELIVERY_REJECTED, one->code, one->message);
+        one->state = DELIVERY_REJECTED;
+        *is_durable = true;
+        break;
+    case TRY_FAILED:
+        fail(&report);
+        break;
+    case TRY_NONE:
+        keep(&report, report.now_ms);
+        break;
+    }
+}
+
+/* ---- the jobs ---- */
+
+struct report_job {
+    struct job job;
+    struct store_try *tries;
+    size_t count;
+    struct store_event event; /* of a key that was unknown */
+};
+
+static void run_report(struct job *job, struct database *database,
+                       const struct store_limits *limits)
+{
+    struct report_job *report = (struct report_job *)job;
+    for (size_t i = 0; i < report->count; i++)
+        try_apply(database, limits, &job->arena, &report->tries[i], &job->is_durable);
+}
+
+static void copy_try(struct arena *arena, struct store_try *copy, const struct store_try *one)
+{
+    *copy = *one;
+    copy->code = arena_string(arena, one->code);
+    copy->message = arena_string(arena, one->message);
+    copy->request_id = arena_string(arena, one->request_id);
+}
+
+bool store_report(struct store *store, struct store_try *tries, size_t count)
+{
+    struct report_job *report = job_new(sizeof *report, run_report);
+    if (!report)
+        return false;
+    report->tries = arena_alloc(&report->job.arena, count * sizeof *report->tries);
+    report->count = report->tries ? count : 0;
+    for (size_t i = 0; i < report->count; i++) {
+        copy_try(&report->job.arena, &report->tries[i], &tries[i]);
+        /* Or it would be sent a second time. */
+        report->job.must_stay |= tries[i].verdict == TRY_ACCEPTED;
+    }
+    bool has_worked = job_run(store, &report->job);
+    for (size_t i = 0; i < report->count && has_worked; i++) {
+        tries[i].state = report->tries[i].state;
+        tries[i].lets_go = report->tries[i].lets_go;
+    }
+    job_free(store, &report->job);
+    return has_worked;
+}
+
+static void run_accept(struct job *job, struct database *database,
+                       const struct store_limits *limits)
+{
+    struct report_job *report = (struct report_job *)job;
+    struct store_event event = report->event;
+    size_t sends_left = 1;
+    bool is_durable = false;
+    destination_accepted(database, event.destinations[0].flashduty_key);
+    event_take(database, limits, &job->arena, &event, 0, &sends_left, &is_durable);
+    for (size_t i = 0; i < event.delivery_count; i++) {
+        struct store_try one = report->tries[0];
+        one.delivery_id = event.deliveries[i].id;
+        try_apply(database, limits, &job->arena, &one, &is_durable);
+    }
+}
+
+bool store_accept(struct store *store, struct store_event *event, struct store_try *try_made)
+{
+    struct report_job *report = job_new(sizeof *report, run_accept);
+    if (!report)
+        return false;
+    report->tries = arena_alloc(&report->job.arena, sizeof *report->tries);
+    event_copy(&report->job.arena, &report->event, event);
+    if (report->tries)
+        copy_try(&report->job.arena, &report->tries[0], try_made);
+    bool has_worked = job_run(store, &report->job);
+    job_free(store, &report->job);
+    return has_worked;
+}

@@ -1,0 +1,127 @@
+#include "store/schema.h"
+
+#include <stddef.h>
+
+/*
+ * Times are milliseconds since 1970 (…_ms) or seconds (…_s); those named …_steady_ms stand on the
+ * clock of database_steady_ms. A scope is whose memory something belongs to: an integration's name,
+ * or in pass-through a digest of the key.
+ */
+static const char *const first_version[] = {
+    /* Numbers that are about the store as a whole. */
+    "CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO fact VALUES ('syncs', 0)",
+
+    /* Every alert that was taken, as it is sent. outcome: enum outcome. is_promised: a repeat was
+     * answered 2xx, so that it cannot be given up any more. */
+    "CREATE TABLE alert (id INTEGER PRIMARY KEY, scope TEXT NOT NULL, integration TEXT NOT NULL,"
+    " request_id TEXT NOT NULL, message_id TEXT NOT NULL, alert_key TEXT NOT NULL,"
+    " severity INTEGER NOT NULL, title TEXT NOT NULL, event TEXT NOT NULL, time_s INTEGER NOT NULL,"
+    " received_ms INTEGER NOT NULL, outcome INTEGER NOT NULL,"
+    " is_promised INTEGER NOT NULL DEFAULT 0)",
+    "CREATE INDEX alert_by_key ON alert (alert_key, scope, id)",
+    "CREATE INDEX alert_by_request ON alert (request_id)",
+
+    /* Ids of messages that were answered 2xx. */
+    "CREATE TABLE seen (message_id TEXT NOT NULL, scope TEXT NOT NULL, alert_id INTEGER NOT NULL,"
+    " seen_ms INTEGER NOT NULL, PRIMARY KEY (message_id, scope)) WITHOUT ROWID",
+    "CREATE INDEX seen_by_time ON seen (seen_ms)",
+
+    /* What is known of an alert key: the newest event's time, the severity of its trigger, and
+     * where its triggers went since it was opened, so that its recovery goes there. */
+    "CREATE TABLE memory (alert_key TEXT NOT NULL, scope TEXT NOT NULL, newest_s INTEGER NOT NULL,"
+    " is_open INTEGER NOT NULL, severity INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (alert_key, scope)) WITHOUT ROWID",
+    "CREATE INDEX memory_by_age ON memory (is_open, changed_ms)",
+    "CREATE TABLE memory_destination (alert_key TEXT NOT NULL, scope TEXT NOT NULL,"
+    " route TEXT NOT NULL, flashduty_key TEXT NOT NULL,"
+    " PRIMARY KEY (alert_key, scope, route, flashduty_key)) WITHOUT ROWID",
+
+    /* An alert on its way to one destination. state: enum delivery_state. rank: what goes first.
+     * after: the delivery of the same alert key that has to be over first, 0 if none. */
+    "CREATE TABLE delivery (id INTEGER PRIMARY KEY, alert_id INTEGER NOT NULL, scope TEXT NOT NULL,"
+    " alert_key TEXT NOT NULL, route TEXT NOT NULL, flashduty_key TEXT NOT NULL,"
+    " state INTEGER NOT NULL, rank INTEGER NOT NULL, after INTEGER NOT NULL,"
+    " due_ms INTEGER NOT NULL, scheduled_ms INTEGER NOT NULL, lease_steady_ms INTEGER NOT NULL,"
+    " tries INTEGER NOT NULL, created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,"
+    " code TEXT NOT NULL, message TEXT NOT NULL)",
+    "CREATE INDEX delivery_by_alert ON delivery (alert_id)",
+    "CREATE INDEX delivery_by_key ON delivery (alert_key, scope, id) WHERE state < 2",
+    "CREATE INDEX delivery_by_rank ON delivery (flashduty_key, rank, id)"
+    " WHERE state = 0 AND after = 0",
+    "CREATE INDEX delivery_by_due ON delivery (flashduty_key, due_ms)"
+    " WHERE state = 0 AND after = 0",
+    "CREATE INDEX delivery_by_schedule ON delivery (scheduled_ms) WHERE state = 0",
+    "CREATE INDEX delivery_by_age ON delivery (created_ms) WHERE state = 0",
+    "CREATE INDEX delivery_by_lease ON delivery (lease_steady_ms) WHERE state = 1",
+    "CREATE INDEX delivery_by_after ON delivery (after) WHERE after > 0",
+    "CREATE INDEX delivery_by_end ON delivery (finished_ms) WHERE state > 1",
+    "CREATE INDEX delivery_by_scope ON delivery (scope, finished_ms) WHERE state > 1",
+
+    /* Every try, with Flashduty's answer. verdict: enum verdict. */
+    "CREATE TABLE try (delivery_id INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " started_ms INTEGER NOT NULL, took_ms INTEGER NOT NULL, status INTEGER NOT NULL,"
+    " verdict INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL,"
+    " request_id TEXT NOT NULL, PRIMARY KEY (delivery_id, number)) WITHOUT ROWID",
+
+    /* What is known of a Flashduty key. */
+    "CREATE TABLE destination (flashduty_key TEXT PRIMARY KEY, is_failing INTEGER NOT NULL,"
+    " probe_steady_ms INTEGER NOT NULL, hold_steady_ms INTEGER NOT NULL,"
+    " accepted_ms INTEGER NOT NULL) WITHOUT ROWID",
+
+    /* Its sends of the last minute, numbered, so that the rates are read off two of them. */
+    "CREATE TABLE send (flashduty_key TEXT NOT NULL, at_steady_ms INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, PRIMARY KEY (flashduty_key, at_steady_ms, number)) WITHOUT ROWID",
+
+    /* How many messages were received (place 'received') and where they are now. */
+    "CREATE TABLE ledger (integration TEXT NOT NULL, place TEXT NOT NULL, count INTEGER NOT NULL,"
+    " PRIMARY KEY (integration, place)) WITHOUT ROWID",
+
+    /* How many deliveries are kept, of a scope in pass-through and ('') of all. */
+    "CREATE TABLE volume (scope TEXT PRIMARY KEY, kept INTEGER NOT NULL) WITHOUT ROWID",
+
+    /* Subscriptions whose confirmation failed. state: 0 waiting, 1 confirmed, 2 given up. */
+    "CREATE TABLE confirmation (id INTEGER PRIMARY KEY, scope TEXT NOT NULL,"
+    " integration TEXT NOT NULL, request_id TEXT NOT NULL, message_id TEXT NOT NULL,"
+    " url TEXT NOT NULL, host TEXT NOT NULL, is_private INTEGER NOT NULL, state INTEGER NOT NULL,"
+    " received_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, scheduled_ms INTEGER NOT NULL,"
+    " tries INTEGER NOT NULL, reason TEXT NOT NULL)",
+    "CREATE INDEX confirmation_by_due ON confirmation (state, due_ms)",
+    "CREATE INDEX confirmation_by_message ON confirmation (message_id, scope)",
+
+    "PRAGMA user_version = 1",
+};
+
+/* A row makes the version of its place + 1 out of the one before. */
+static const struct {
+    const char *const *statements;
+    size_t count;
+} migrations[SCHEMA_VERSION] = {
+    {first_version, sizeof first_version / sizeof *first_version},
+};
+
+int64_t schema_version(struct database *database)
+{
+    return database_number(database, -1, "PRAGMA user_version", "");
+}
+
+bool schema_prepare(struct database *database, struct error *error)
+{
+    int64_t version = schema_version(database);
+    if (version > SCHEMA_VERSION)
+        return error_set(error, ERROR_UNAVAILABLE,
+                         "the store has version %lld, and this program knows versions up to %d: "
+                         "it was written by a newer release",
+                         (long long)version, SCHEMA_VERSION);
+    if (version == SCHEMA_VERSION)
+        return true;
+    if (version < 0 || !database_begin(database, 500))
+        return error_set(error, ERROR_UNAVAILABLE, "%s", database_failure(database));
+    /* Another process may have been quicker. */
+    for (version = schema_version(database); version >= 0 && version < SCHEMA_VERSION; version++) {
+        for (size_t i = 0; i < migrations[version].count; i++)
+            database_run(database, migrations[version].statements[i], "");
+    }
+    return database_commit(database, false) ||
+           error_set(error, ERROR_UNAVAILABLE, "%s", database_failure(database));
+}

@@ -1,0 +1,202 @@
+/*
+ * The store: what the gateway remembers, so that nothing is lost, sent twice or overtaken. It
+ * speaks of alerts and deliveries, never of SQL; a process opens one. A second process, plain CGI
+ * and the command line may all have the same one open.
+ *
+ * In a lasting process one thread writes for all: requests that come together share a transaction.
+ * Each call waits a bounded time for it (STORE_PATIENCE_MS for the lock) and says false when what
+ * it was to remember could not be remembered; it never waits longer, whatever the disk does.
+ *
+ * All that is remembered belongs to a scope: an integration, or a key in pass-through. Nobody's
+ * message touches another's alert.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alert/alert.h"
+#include "alert/outcome.h"
+#include "base/arena.h"
+#include "base/error.h"
+
+/* The limits that a store keeps; all from the configuration. */
+struct store_limits {
+    long keep_days;
+    long rate_per_second, rate_per_minute; /* of one Flashduty key; 0: none */
+    long outbox_limit;
+};
+
+struct store;
+
+/* Opens the store at path, which is made if it is not there. With is_lasting a thread does the
+ * writing. A store that cannot be opened is tried again later, at most once a second: store_failure
+ * says why it cannot be used. NULL when out of memory. */
+struct store *store_new(const char *path, const struct store_limits *limits, bool is_lasting,
+                        struct error *error) __attribute__((nonnull));
+
+/* Writes what is still to be written, and closes. NULL is allowed. */
+void store_free(struct store *store);
+
+/* Whether something can be written now: tried. On false the error says what is wrong. */
+bool store_is_writable(struct store *store, struct error *error) __attribute__((nonnull));
+
+/* Makes this process the one that drains the store, or says that it is: false while another process
+ * is. The other's end, whatever it is, makes room. store_follow steps back. */
+bool store_lead(struct store *store) __attribute__((nonnull, warn_unused_result));
+void store_follow(struct store *store) __attribute__((nonnull));
+
+const char *store_path(const struct store *store) __attribute__((nonnull));
+
+/* ---- receiving ---- */
+
+struct store_route {
+    const char *name; /* "" is the default route's */
+    const char *flashduty_key;
+};
+
+enum delivery_state {
+    DELIVERY_WAITING, /* in the outbox */
+    DELIVERY_SENDING, /* leased to a process that is sending it */
+    DELIVERY_REJECTED,
+    DELIVERY_EXPIRED,
+    DELIVERY_DROPPED,
+    DELIVERY_DELIVERED,
+    DELIVERY_REFUSED, /* could not be kept: there is no record of it any more */
+};
+
+/* One delivery of an event, as the store decided and as reports changed it. */
+struct store_delivery {
+    int64_t id; /* 0: not recorded */
+    const char *route, *flashduty_key;
+    enum delivery_state state;
+};
+
+/* An alert that has arrived. What goes in is copied. */
+struct store_event {
+    const char *scope, *integration;
+    const char *request_id;
+    const char *message_id; /* "": a repeat cannot be recognised */
+    const char *alert_key, *title;
+    const char *json; /* as Flashduty is to get it */
+    enum severity severity;
+    int64_t time_s; /* the vendor's; 0: unknown */
+
+    /* Where it should go, and every route that there is: a recovery goes where its trigger went,
+     * with the present keys. */
+    const struct store_route *destinations, *routes;
+    size_t destination_count, route_count;
+
+    /* Pass-through: nothing is kept for a key that Flashduty has not accepted lately, and each key
+     * may fill only a share of the outbox. */
+    bool needs_acceptance;
+
+    /* Filled in. */
+    enum outcome outcome; /* QUEUED, DUPLICATE, STALE, UNROUTED or REFUSED */
+    bool is_unknown;      /* the key is to be accepted first: nothing was recorded */
+    bool is_behind;       /* the store failed, but is known to hold an earlier event of the key */
+    const char *reason;   /* why REFUSED; "" else */
+    struct store_delivery *deliveries; /* SENDING ones are the caller's to send, now */
+    size_t delivery_count;
+};
+
+/* Takes events in, all in one transaction. SENDING deliveries have a send reserved and are leased
+ * for lease_ms: whoever does not report by then is taken for dead. What waits (or repeats what is
+ * not delivered yet) is durable on return. Deliveries and reasons live in the arena. False: nothing
+ * is recorded, and of each event only is_behind is true to rely on. */
+bool store_receive(struct store *store, struct store_event *events, size_t count, int64_t lease_ms,
+                   struct arena *arena) __attribute__((nonnull, warn_unused_result));
+
+/* Counts a message that becomes no alert. Never waits in a lasting process. */
+void store_count(struct store *store, const char *integration, enum outcome outcome)
+    __attribute__((nonnull));
+
+/* ---- reporting ---- */
+
+/* What a try came to. */
+enum try_verdict {
+    TRY_ACCEPTED,
+    TRY_REJECTED,
+    TRY_FAILED,
+    TRY_NONE, /* it was not tried after all: back to the outbox, or to the sender */
+};
+
+struct store_try {
+    int64_t delivery_id;
+    enum try_verdict verdict;
+    int64_t started_ms, took_ms; /* wall clock */
+    long status;                 /* HTTP; 0: no answer */
+    const char *code, *message, *request_id;
+    long retry_after_s;
+    bool wants_again; /* TRY_FAILED: the caller would send once more, now */
+    int64_t lease_ms; /* for that */
+
+    /* Filled in. */
+    enum delivery_state state; /* what the delivery is now; SENDING: send again */
+    bool lets_go;              /* something waited for its end, and may be sent now */
+};
+
+/* Records tries and what follows from them. Durable on return if a delivery waits, is rejected or
+ * has expired. False: not recorded; what was accepted is written as soon as that is possible. */
+bool store_report(struct store *store, struct store_try *tries, size_t count)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Records an event of a key that was unknown and has been accepted now. */
+bool store_accept(struct store *store, struct store_event *event, struct store_try *try_made)
+    __attribute__((nonnull, warn_unused_result));
+
+/* ---- the outbox ---- */
+
+/* A delivery to be sent now. */
+struct store_claim {
+    int64_t delivery_id;
+    const char *flashduty_key, *json;
+    int64_t tries;
+};
+
+/* Leases up to limit deliveries that are due, for lease_ms: what matters most first, within the
+ * rates, and no more than CLAIMS_OF_A_KEY_MAX of one key under way at once. Takes over what dead
+ * processes were sending. Strings live in the arena. next_ms: after how many milliseconds it is
+ * worth asking again if nothing happens; INT64_MAX: nothing waits. */
+bool store_claim(struct store *store, struct store_claim *claims, size_t limit, size_t *count,
+                 int64_t lease_ms, int64_t *next_ms, struct arena *arena)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Whether something is due: a delivery or a confirmation. */
+bool store_is_due(struct store *store) __attribute__((nonnull));
+
+/* Waiting deliveries of a route get its present key. */
+bool store_set_key(struct store *store, const char *scope, const struct store_route *route)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Removes what is older than it has to be kept, a little at a time: *more says whether there is
+ * more. Expires what has waited for too long. */
+bool store_tidy(struct store *store, bool *more) __attribute__((nonnull, warn_unused_result));
+
+/* ---- confirmations ---- */
+
+struct store_confirmation {
+    int64_t id;
+    const char *scope, *integration, *request_id, *message_id;
+    const char *url; /* holds a token */
+    const char *host;
+    bool is_private;
+    const char *reason; /* why it failed last */
+};
+
+/* Keeps a confirmation that failed, durably. A repeat of one that waits takes its place. */
+bool store_keep_confirmation(struct store *store, const struct store_confirmation *confirmation)
+    __attribute__((nonnull, warn_unused_result));
+
+/* The next confirmation that is due, put off until its next turn; id 0 if there is none. */
+bool store_claim_confirmation(struct store *store, struct store_confirmation *confirmation,
+                              struct arena *arena) __attribute__((nonnull, warn_unused_result));
+
+/* What came of it; reason: "" if it is confirmed. */
+bool store_report_confirmation(struct store *store, const struct store_confirmation *confirmation,
+                               bool is_confirmed, const char *reason)
+    __attribute__((nonnull, warn_unused_result));
+
+#endif
