@@ -516,8 +516,6 @@ static void unknown_names_are_refused(void **state)
     static const struct refused rows[] = {
         {WHOLE "Workers = 1\n", "6: Workers: is unknown; this release has no such setting here\n"},
         {WHOLE "\n\nkeep_weeks = 30\n", "8: keep_weeks: is unknown"},
-        {WHOLE "rate_per_second = 100\n", "6: rate_per_second: is unknown"},
-        {WHOLE "outbox_limit = 1\n", "6: outbox_limit: is unknown"},
         {WHOLE "status_key = \"" PUSH_KEY "\"\n", "6: status_key: is unknown"},
         {WHOLE "watchdog = { url = \"https://a\" }\n", "6: watchdog: is unknown"},
         {WHOLE "verify = \"off\"\n", "6: verify: is unknown"},
