@@ -16,8 +16,6 @@
  */
 struct job {
     void (*run)(struct job *job, struct database *database, const struct store_limits *limits);
-    /* Looks what can be known without writing, when it could not be run; NULL: nothing. */
-    void (*look)(struct job *job, struct database *database);
     /* Undoes what was done after nobody waited any more; NULL: need not be. */
     void (*withdraw)(struct job *job, struct database *database);
     struct arena arena;
@@ -39,9 +37,6 @@ void *job_new(size_t size, void (*run)(struct job *, struct database *,
  */
 bool job_run(struct store *store, struct job *job) __attribute__((nonnull, warn_unused_result));
 void job_free(struct store *store, struct job *job) __attribute__((nonnull(1)));
-
-/* Whether the caller is the only one left who holds the job. */
-bool job_is_mine(struct store *store, struct job *job) __attribute__((nonnull));
 
 /* ---- steps ---- */
 
