@@ -492,7 +492,7 @@ static const char *milliseconds(struct exchange *x, int64_t us)
 /* What an operator has to hear of although the answer is no error. */
 static void log_items(struct exchange *x)
 {
-    for (size_t i = 0; i < x->receipt.count; i++) {
+    for (size_t i = 0; i < x->receipt.count && x->receipt.items; i++) {
         const struct item *item = &x->receipt.items[i];
         const char *word =
             item->kind == ITEM_ALERT ? alert_label(&item->alert, "severity_unmapped") : NULL;

@@ -26,7 +26,7 @@ from tests.simulator.flashduty import Flashduty, describe  # noqa: E402
 from tests.simulator.smn import shared_keys  # noqa: E402
 from tests.support import paths, settings  # noqa: E402
 from tests.support.process import Sandbox  # noqa: E402
-from tests.support.webserver import Place, find_program, lighttpd_fastcgi  # noqa: E402
+from tests.support.webserver import Place, find_program, lighttpd_fastcgi, owned_folder  # noqa: E402
 
 VENDORS = ("ces", "guance")
 SAMPLE_TOPIC = "urn:smn:cn-north-4:*:flashduty-gateway-sample"
@@ -80,8 +80,8 @@ def destination(sandbox):
     return url, key, None
 
 
-def configuration(url, key, push_keys, keys):
-    """One integration of each vendor."""
+def configuration(url, key, push_keys, keys, store):
+    """One integration of each vendor, and a store."""
     integrations = [
         {
             "name": f"demo-{vendor}",
@@ -92,7 +92,9 @@ def configuration(url, key, push_keys, keys):
         for vendor in VENDORS
     ]
     integrations[0]["topic_urn"] = [SAMPLE_TOPIC]
-    return settings.settings(url, smn=settings.trusting(keys), integrations=integrations)
+    return settings.settings(
+        url, store=f"sqlite:{store}", smn=settings.trusting(keys), integrations=integrations
+    )
 
 
 def send_command(vendor, push_url, keys):
@@ -145,7 +147,8 @@ def demonstrate(sandbox, stopped):
     keys = shared_keys()
     push_keys = {vendor: secrets.token_hex(16) for vendor in VENDORS}
     place = Place(sandbox, port)
-    place.configure(configuration(url, key, push_keys, keys))
+    store = owned_folder(place.folder, "store", place.user) / "gateway.db"
+    place.configure(configuration(url, key, push_keys, keys, store))
     place.start_lighttpd(lighttpd_fastcgi(place))
     push_urls = {
         vendor: f"http://127.0.0.1:{port}/cgi-bin/{vendor}.fcgi?integration_key={push_key}"

@@ -1,8 +1,10 @@
 #include "base/detach.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define VARIABLE "FLASHDUTY_GATEWAY_DETACHED"
 #define VARIABLES_MAX 64

@@ -22,7 +22,7 @@ struct sending {
     const struct delivery_means *means;
     struct arena *arena;
     int64_t deadline_ms;
-    struct delivery **deliveries;
+    struct delivery *deliveries; /* those of all alerts, one after the other */
     size_t count;
 };
 
@@ -39,10 +39,11 @@ static int64_t lease_ms(int64_t deadline_ms)
     return send_ms(deadline_ms) + (SEND_LEASE_MS - SEND_TIMEOUT_MS);
 }
 
-static void add_delivery(struct dispatch *dispatch, const struct store_delivery *kept,
-                         const char *json)
+static void add_delivery(struct sending *sending, struct dispatch *dispatch,
+                         const struct store_delivery *kept, const char *json)
 {
-    dispatch->deliveries[dispatch->delivery_count++] = (struct delivery){
+    dispatch->delivery_count++;
+    sending->deliveries[sending->count++] = (struct delivery){
         .alert_key = dispatch->alert->key,
         .route = kept->route,
         .flashduty_key = kept->flashduty_key,
@@ -56,13 +57,13 @@ static void add_delivery(struct dispatch *dispatch, const struct store_delivery 
 }
 
 /* Straight to where the routes say, with nothing kept. */
-static void send_unrecorded(struct dispatch *dispatch, const char *json)
+static void send_unrecorded(struct sending *sending, struct dispatch *dispatch, const char *json)
 {
     for (size_t i = 0; i < dispatch->destination_count; i++) {
         const struct store_route *destination = &dispatch->destinations[i];
         const struct store_delivery delivery = {0, destination->name, destination->flashduty_key,
                                                 DELIVERY_SENDING};
-        add_delivery(dispatch, &delivery, json);
+        add_delivery(sending, dispatch, &delivery, json);
     }
     dispatch->outcome = dispatch->destination_count > 0 ? OUTCOME_QUEUED : OUTCOME_UNROUTED;
 }
@@ -88,21 +89,23 @@ static struct store_event event_of(const struct dispatch *dispatch, const char *
     };
 }
 
-static void follow(struct dispatch *dispatch, const struct store_event *event, bool is_recorded,
-                   bool has_store)
+/* What the store has decided is followed; where it decided nothing the alert goes out. */
+static void follow(struct sending *sending, struct dispatch *dispatch,
+                   const struct store_event *event, bool is_recorded)
 {
-    dispatch->is_unrecorded = has_store && !is_recorded;
+    dispatch->deliveries = &sending->deliveries[sending->count];
+    dispatch->is_unrecorded = sending->means->store && !is_recorded;
     if (is_recorded && !event->is_unknown) {
         dispatch->outcome = event->outcome;
         dispatch->reason = event->reason;
         for (size_t i = 0; i < event->delivery_count; i++)
-            add_delivery(dispatch, &event->deliveries[i], event->json);
+            add_delivery(sending, dispatch, &event->deliveries[i], event->json);
     } else if (event->is_behind && !is_recorded) {
         dispatch->outcome = OUTCOME_REFUSED;
         dispatch->reason = "the store cannot be used now, and an earlier event of this alert "
                            "waits in it";
     } else {
-        send_unrecorded(dispatch, event->json);
+        send_unrecorded(sending, dispatch, event->json);
     }
 }
 
@@ -189,13 +192,13 @@ static int64_t advance(struct sending *sending)
     int64_t next_ms = sending->deadline_ms;
     size_t under_way = 0;
     for (size_t i = 0; i < sending->count; i++) {
-        struct delivery *delivery = sending->deliveries[i];
+        struct delivery *delivery = &sending->deliveries[i];
         if (delivery->attempt.call)
             settle(sending, delivery);
         under_way += delivery->attempt.call != NULL;
     }
     for (size_t i = 0; i < sending->count && under_way < SENDS_AT_ONCE; i++) {
-        struct delivery *delivery = sending->deliveries[i];
+        struct delivery *delivery = &sending->deliveries[i];
         if (delivery->is_over || delivery->attempt.call || !has_way(sending, delivery))
             continue;
         if (delivery->next_try_ms <= clock_monotonic_ms())
@@ -210,7 +213,7 @@ static int64_t advance(struct sending *sending)
 static bool all_over(const struct sending *sending)
 {
     for (size_t i = 0; i < sending->count; i++) {
-        if (!sending->deliveries[i]->is_over)
+        if (!sending->deliveries[i].is_over)
             return false;
     }
     return true;
@@ -247,12 +250,12 @@ static void send_all(struct sending *sending)
     while (calls && !all_over(sending) && clock_monotonic_ms() < sending->deadline_ms) {
         int64_t next_ms = advance(sending);
         for (size_t i = 0; i < sending->count; i++)
-            calls[i] = sending->deliveries[i]->attempt.call;
+            calls[i] = sending->deliveries[i].attempt.call;
         if (!all_over(sending))
             transport_wait(sending->means->transport, calls, sending->count, next_ms);
     }
     for (size_t i = 0; i < sending->count; i++)
-        end_late(sending, sending->deliveries[i]);
+        end_late(sending, &sending->deliveries[i]);
 }
 
 /* ---- keeping ---- */
@@ -279,8 +282,10 @@ static void report_all(struct sending *sending)
 {
     size_t count = 0;
     struct store_try *tries = arena_alloc(sending->arena, (sending->count + 1) * sizeof *tries);
-    for (size_t i = 0; i < sending->count && tries; i++) {
-        struct delivery *delivery = sending->deliveries[i];
+    if (!tries)
+        return;
+    for (size_t i = 0; i < sending->count; i++) {
+        struct delivery *delivery = &sending->deliveries[i];
         if (!is_to_be_reported(delivery))
             continue;
         tries[count] = delivery->is_last_reported ? untried(delivery) : delivery->last;
@@ -288,8 +293,8 @@ static void report_all(struct sending *sending)
     }
     bool is_reported = count > 0 && store_report(sending->means->store, tries, count);
     count = 0;
-    for (size_t i = 0; i < sending->count && tries; i++) {
-        struct delivery *delivery = sending->deliveries[i];
+    for (size_t i = 0; i < sending->count; i++) {
+        struct delivery *delivery = &sending->deliveries[i];
         if (!is_to_be_reported(delivery))
             continue;
         if (is_reported)
@@ -365,7 +370,7 @@ static int compare_alerts(const void *a, const void *b)
     const struct delivery *second = *(struct delivery *const *)b;
     int order = strcmp(first->alert_key, second->alert_key);
     order = order ? order : strcmp(first->flashduty_key, second->flashduty_key);
-    return order ? order : (first->number > second->number) - (first->number < second->number);
+    return order ? order : (first > second) - (first < second);
 }
 
 static bool is_same_way(const struct delivery *a, const struct delivery *b)
@@ -380,9 +385,8 @@ static void link_alerts(struct sending *sending)
         arena_alloc(sending->arena, (sending->count + 1) * sizeof(struct delivery *));
     size_t count = 0;
     for (size_t i = 0; i < sending->count && sorted; i++) {
-        sending->deliveries[i]->number = i;
-        if (sending->deliveries[i]->id == 0)
-            sorted[count++] = sending->deliveries[i];
+        if (sending->deliveries[i].id == 0)
+            sorted[count++] = &sending->deliveries[i];
     }
     if (count < 2)
         return;
@@ -393,24 +397,8 @@ static void link_alerts(struct sending *sending)
     }
 }
 
-static size_t gather(struct sending *sending, struct dispatch *dispatches, size_t count)
+static struct store_event *events_of(struct dispatch *dispatches, size_t count, struct arena *arena)
 {
-    size_t all = 0;
-    for (size_t i = 0; i < count; i++)
-        all += dispatches[i].delivery_count;
-    sending->deliveries = arena_alloc(sending->arena, (all + 1) * sizeof(struct delivery *));
-    for (size_t i = 0; i < count && sending->deliveries; i++) {
-        for (size_t k = 0; k < dispatches[i].delivery_count; k++)
-            sending->deliveries[sending->count++] = &dispatches[i].deliveries[k];
-    }
-    return sending->count;
-}
-
-void delivery_dispatch(const struct delivery_means *means, struct dispatch *dispatches,
-                       size_t count, int64_t deadline_ms, struct arena *arena)
-{
-    struct sending sending = {
-        .means = means, .arena = arena, .deadline_ms = deadline_ms - STORE_RESERVE_MS};
     struct store_event *events = arena_alloc(arena, (count + 1) * sizeof *events);
     for (size_t i = 0; i < count && events; i++) {
         struct text json = {0};
@@ -419,21 +407,36 @@ void delivery_dispatch(const struct delivery_means *means, struct dispatch *disp
         dispatches[i].reason = "";
         dispatches[i].outcome = OUTCOME_REFUSED;
     }
-    if (arena->failed)
+    return arena->failed ? NULL : events;
+}
+
+static bool take_in(struct sending *sending, struct dispatch *dispatches,
+                    struct store_event *events, size_t count, bool *is_recorded)
+{
+    size_t most = 0;
+    *is_recorded =
+        sending->means->store && store_receive(sending->means->store, events, count,
+                                               lease_ms(sending->deadline_ms), sending->arena);
+    for (size_t i = 0; i < count; i++)
+        most += events[i].delivery_count + dispatches[i].destination_count;
+    sending->deliveries = arena_alloc(sending->arena, (most + 1) * sizeof *sending->deliveries);
+    for (size_t i = 0; i < count && sending->deliveries; i++)
+        follow(sending, &dispatches[i], &events[i], *is_recorded);
+    return sending->deliveries != NULL;
+}
+
+void delivery_dispatch(const struct delivery_means *means, struct dispatch *dispatches,
+                       size_t count, int64_t deadline_ms, struct arena *arena)
+{
+    struct sending sending = {
+        .means = means, .arena = arena, .deadline_ms = deadline_ms - STORE_RESERVE_MS};
+    struct store_event *events = events_of(dispatches, count, arena);
+    bool is_recorded = false;
+    if (!events || !take_in(&sending, dispatches, events, count, &is_recorded))
         return;
-    bool is_recorded = means->store && store_receive(means->store, events, count,
-                                                     lease_ms(sending.deadline_ms), arena);
-    for (size_t i = 0; i < count; i++) {
-        size_t most = events[i].delivery_count + dispatches[i].destination_count;
-        dispatches[i].deliveries = arena_alloc(arena, (most + 1) * sizeof(struct delivery));
-        if (dispatches[i].deliveries)
-            follow(&dispatches[i], &events[i], is_recorded, means->store != NULL);
-    }
-    if (gather(&sending, dispatches, count) > 0) {
-        link_alerts(&sending);
-        send_all(&sending);
-        report_all(&sending);
-    }
+    link_alerts(&sending);
+    send_all(&sending);
+    report_all(&sending);
     for (size_t i = 0; i < count; i++) {
         judge_unrecorded(&dispatches[i]);
         conclude(&dispatches[i]);

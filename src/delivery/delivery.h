@@ -33,7 +33,6 @@ struct delivery {
     struct store_try last;
     bool is_last_reported, is_over;
     int64_t next_try_ms;
-    size_t number;                   /* in the request */
     const struct delivery *previous; /* of the same alert, to be over before this one begins */
 };
 

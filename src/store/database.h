@@ -19,6 +19,7 @@ struct database;
 enum database_mode {
     DATABASE_MAKE, /* read and write; made, 0600, if it is not there */
     DATABASE_OPEN, /* read and write */
+    DATABASE_READ, /* read only, as far as that can be done */
 };
 
 /* Opens the file at path. What is no database, or one that cannot be written, is left as it is.
@@ -81,7 +82,8 @@ const char *rows_text(const struct rows *rows, int column) __attribute__((nonnul
  * for leases and rates. */
 int64_t database_steady_ms(struct database *database) __attribute__((nonnull));
 
-/* What may wait until nobody waits: moving what was committed to its place in the file. */
+/* What may wait until nobody waits: moving what was committed to its place in the file, if there is
+ * much of it. */
 void database_tidy(struct database *database) __attribute__((nonnull));
 
 #endif

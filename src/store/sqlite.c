@@ -6,13 +6,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/limits.h"
 #include "store/database.h"
 
 #define STATEMENTS_MAX 160
+/* A longer log is moved into the file when nobody waits: who opens it reads all of it. */
+#define LOG_PAGES_MAX 500
 
 /* File systems on which the shared memory of SQLite's write-ahead log is no shared memory. */
 static const unsigned long network_file_systems[] = {
@@ -37,7 +40,7 @@ struct database {
     size_t statement_count;
     int64_t patience_end_ms; /* monotonic: when a lock has been waited for long enough */
     bool has_log;            /* a write-ahead log; else a rollback journal */
-    bool is_reading;
+    int log_pages;           /* how long it is */
     struct error failure;
 };
 
@@ -58,6 +61,15 @@ static int wait_for_lock(void *context, int count)
     return 1;
 }
 
+static int note_log(void *context, sqlite3 *handle, const char *name, int pages)
+{
+    struct database *database = context;
+    (void)handle;
+    (void)name;
+    database->log_pages = pages;
+    return SQLITE_OK;
+}
+
 /* ---- opening ---- */
 
 static bool is_on_network(const char *path)
@@ -72,22 +84,21 @@ static bool is_on_network(const char *path)
     return false;
 }
 
-/* SQLite gives its other files the permissions of this one. */
+/* SQLite gives its other files the permissions of this one. An existing file is never opened and
+ * closed here: that would drop the locks that this process has on it. */
 static bool prepare_file(const char *path, enum database_mode mode, struct error *error)
 {
-    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (mode == DATABASE_MAKE ? O_CREAT : 0);
     struct stat status;
-    int file = open(path, flags, 0600);
-    if (file < 0)
+    int made = mode == DATABASE_MAKE ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+    if (made >= 0)
+        close(made);
+    if (stat(path, &status))
         return error_set(error, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_UNAVAILABLE, "%s: %s",
                          path, strerror(errno));
-    bool is_regular = !fstat(file, &status) && S_ISREG(status.st_mode);
-    bool is_open = is_regular && (status.st_mode & (S_IRWXG | S_IRWXO));
-    bool is_private = !is_open || !fchmod(file, 0600);
-    close(file);
-    if (!is_regular)
+    if (!S_ISREG(status.st_mode))
         return error_set(error, ERROR_UNAVAILABLE, "%s is no file", path);
-    return is_private ||
+    bool is_open_to_others = status.st_mode & (S_IRWXG | S_IRWXO);
+    return !is_open_to_others || mode == DATABASE_READ || !chmod(path, 0600) ||
            error_set(error, ERROR_UNAVAILABLE,
                      "%s holds keys and others may read it; set permissions 600", path);
 }
@@ -105,6 +116,18 @@ static bool run_plain(struct database *database, const char *sql)
     return sqlite3_exec(database->handle, sql, NULL, NULL, NULL) == SQLITE_OK || fail(database);
 }
 
+/* Two processes may do this at once; SQLite does not wait for the other then. */
+static bool start_log(struct database *database)
+{
+    for (int count = 0;; count++) {
+        int code = sqlite3_exec(database->handle, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        if (code == SQLITE_OK)
+            return true;
+        if ((code & 0xff) != SQLITE_BUSY || !wait_for_lock(database, count))
+            return fail(database);
+    }
+}
+
 /* A new database gets a log where that works; an old one keeps what it has unless that cannot
  * work. */
 static bool choose_journal(struct database *database, const char *path)
@@ -113,20 +136,19 @@ static bool choose_journal(struct database *database, const char *path)
     int64_t pages = database_number(database, -1, "PRAGMA page_count", "");
     if (pages < 0)
         return false;
-    if (is_network || pages == 0)
-        run_plain(database,
-                  is_network ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL");
+    if (is_network)
+        run_plain(database, "PRAGMA journal_mode = DELETE");
+    else if (pages == 0 && !start_log(database))
+        return false;
     database->has_log = is_logged(database);
     /* With a rollback journal each commit is durable; with the log that is said commit by commit.
      */
     return run_plain(database, database->has_log ? "PRAGMA synchronous = NORMAL"
                                                  : "PRAGMA synchronous = FULL") &&
-           run_plain(database, "PRAGMA wal_autocheckpoint = 0") &&
-           run_plain(database, "PRAGMA cache_size = -4096") &&
-           run_plain(database, "PRAGMA temp_store = MEMORY");
+           run_plain(database, "PRAGMA wal_autocheckpoint = 0");
 }
 
-static bool set_up(struct database *database, const char *path)
+static bool set_up(struct database *database, const char *path, enum database_mode mode)
 {
     (void)sqlite3_extended_result_codes(database->handle, 1);
     (void)sqlite3_busy_handler(database->handle, wait_for_lock, database);
@@ -134,7 +156,16 @@ static bool set_up(struct database *database, const char *path)
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* A process that serves one request does not tidy up after each. */
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    return choose_journal(database, path);
+    bool is_ready = run_plain(database, "PRAGMA cache_size = -4096") &&
+                    run_plain(database, "PRAGMA temp_store = MEMORY");
+    if (!is_ready || mode == DATABASE_READ)
+        return is_ready;
+    if (sqlite3_db_readonly(database->handle, "main"))
+        return error_set(&database->failure, ERROR_UNAVAILABLE, "it cannot be written");
+    bool is_chosen = choose_journal(database, path);
+    /* After the setting above, which is a hook of SQLite's own. */
+    (void)sqlite3_wal_hook(database->handle, note_log, database);
+    return is_chosen;
 }
 
 struct database *database_open(const char *path, enum database_mode mode, struct error *error)
@@ -148,11 +179,12 @@ struct database *database_open(const char *path, enum database_mode mode, struct
         free(database);
         return NULL;
     }
-    database->patience_end_ms = clock_monotonic_ms() + 500;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    database->patience_end_ms = clock_monotonic_ms() + STORE_PATIENCE_MS;
+    int flags = SQLITE_OPEN_NOMUTEX |
+                (mode == DATABASE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     bool is_open =
         sqlite3_open_v2(path, &database->handle, flags, NULL) == SQLITE_OK || fail(database);
-    if (is_open && set_up(database, path) && !database_failed(database))
+    if (is_open && set_up(database, path, mode) && !database_failed(database))
         return database;
     error_set(error, ERROR_UNAVAILABLE, "%s: %s", path, database_failure(database));
     database_close(database);
@@ -181,14 +213,12 @@ static bool begin(struct database *database, const char *sql)
 bool database_begin(struct database *database, int64_t patience_ms)
 {
     database->patience_end_ms = clock_monotonic_ms() + patience_ms;
-    database->is_reading = false;
     return begin(database, "BEGIN IMMEDIATE");
 }
 
 bool database_begin_reading(struct database *database)
 {
     database->patience_end_ms = 0;
-    database->is_reading = true;
     return begin(database, "BEGIN");
 }
 
@@ -392,7 +422,8 @@ int64_t database_steady_ms(struct database *database)
 
 void database_tidy(struct database *database)
 {
-    if (database->has_log)
-        (void)sqlite3_wal_checkpoint_v2(database->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                        NULL);
+    if (!database->has_log || database->log_pages < LOG_PAGES_MAX)
+        return;
+    (void)sqlite3_wal_checkpoint_v2(database->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    database->log_pages = 0;
 }

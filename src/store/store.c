@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -25,8 +26,6 @@
 #define QUEUE_PATIENCE_MS 100
 /* Jobs that have to stay are small; beyond this many the oldest is let go. */
 #define STAYING_MAX 10000
-/* The log is moved into the file when it has been written to so often, and nobody waits. */
-#define TIDY_AFTER 200
 
 struct count {
     char *integration;
@@ -58,7 +57,6 @@ struct store {
     int64_t reopen_ms, rewrite_ms;
     struct job *staying, **staying_end;
     size_t staying_count;
-    int commits;
 };
 
 /* ---- jobs ---- */
@@ -210,15 +208,31 @@ static void add_count(struct store *store, const char *integration, enum outcome
     pthread_mutex_unlock(&store->mutex);
 }
 
-static void look(struct store *store, struct job *jobs)
+static void look_with(struct database *database, struct job *jobs)
 {
-    bool is_reading = store->database && database_begin_reading(store->database);
+    bool is_reading = database_begin_reading(database);
     for (struct job *job = jobs; job && is_reading; job = job->next) {
         if (job->look && !job->has_worked)
-            job->look(job, store->database);
+            job->look(job, database);
     }
-    if (is_reading)
-        database_rollback(store->database);
+    database_rollback(database);
+}
+
+/* What cannot be written may be there to read. */
+static void look(struct store *store, struct job *jobs)
+{
+    struct error ignored = {0};
+    bool is_wanted = false;
+    for (struct job *job = jobs; job; job = job->next)
+        is_wanted |= job->look && !job->has_worked;
+    if (!is_wanted)
+        return;
+    struct database *reader =
+        store->database ? store->database : database_open(store->path, DATABASE_READ, &ignored);
+    if (reader)
+        look_with(reader, jobs);
+    if (reader != store->database)
+        database_close(reader);
 }
 
 /* Runs each job in a part of its own, so that one that fails takes nobody along. */
@@ -261,10 +275,8 @@ static bool write_jobs(struct store *store, struct job *jobs)
     for (size_t i = 0; i < count_count && !is_written; i++)
         add_count(store, counts[i].integration, counts[i].outcome, counts[i].count);
     free_counts(counts, count_count);
-    if (is_written) {
-        store->commits++;
+    if (is_written)
         return true;
-    }
     set_failure(store, database_failure(database));
     database_rollback(database);
     return false;
@@ -291,15 +303,16 @@ static void write_together(struct store *store, struct job *jobs)
 
 /* ---- the writer's thread ---- */
 
-static void add_staying(struct store *store, struct job *job)
+/* The writer goes on holding the job; false: it does not. */
+static bool keep_staying(struct store *store, struct job *job)
 {
-    if (store->staying_count == STAYING_MAX)
-        return;
+    if (job->has_worked || !job->must_stay || store->staying_count == STAYING_MAX)
+        return false;
     job->next = NULL;
-    job->holders++;
     *store->staying_end = job;
     store->staying_end = &job->next;
     store->staying_count++;
+    return true;
 }
 
 /* Tells who waits; a job that nobody waits for any more is undone. */
@@ -311,8 +324,8 @@ static struct job *publish(struct store *store, struct job *jobs)
         next = job->next;
         job->is_over = true;
         bool is_undone = job->is_abandoned && job->has_worked && job->withdraw;
-        if (!job->has_worked && job->must_stay)
-            add_staying(store, job);
+        if (keep_staying(store, job))
+            continue;
         if (is_undone) {
             job->next = withdrawn;
             withdrawn = job;
@@ -388,10 +401,8 @@ static void *write_for_all(void *context)
         if (jobs || has_counts)
             write_together(store, jobs);
         withdraw(store, publish(store, jobs));
-        if (store->database && store->commits >= TIDY_AFTER) {
-            store->commits = 0;
+        if (store->database)
             database_tidy(store->database);
-        }
     }
     return NULL;
 }
@@ -511,7 +522,7 @@ void store_free(struct store *store)
         next = job->next;
         destroy(job);
     }
-    if (store->database && store->is_lasting)
+    if (store->database)
         database_tidy(store->database);
     disconnect(store);
     store_follow(store);
