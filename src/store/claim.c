@@ -6,6 +6,8 @@
 
 /* How many wait behind a key's rate is not counted: it is asked again so often. */
 #define PACE_POLL_MS 50
+/* A lease that ends later comes from before the machine was started. */
+#define LEASE_MS_MAX (2 * SEND_LEASE_MS)
 
 struct claim_job {
     struct job job;
@@ -32,11 +34,10 @@ static void wait_at_most(struct claiming *claiming, int64_t ms)
 /* Whoever had these is dead, or the machine was started since. */
 static void take_over(struct claiming *claiming)
 {
-    int64_t longest_ms = claiming->steady_ms + claiming->job->lease_ms + SEND_LEASE_MS;
     database_run(claiming->database,
                  "UPDATE delivery SET state = 0, due_ms = ?1, scheduled_ms = ?1 WHERE state = 1"
                  " AND (lease_steady_ms <= ?2 OR lease_steady_ms > ?3)",
-                 "iii", claiming->now_ms, claiming->steady_ms, longest_ms);
+                 "iii", claiming->now_ms, claiming->steady_ms, claiming->steady_ms + LEASE_MS_MAX);
     int64_t next_ms = database_number(
         claiming->database, 0,
         "SELECT lease_steady_ms FROM delivery WHERE state = 1 ORDER BY lease_steady_ms LIMIT 1",
@@ -254,8 +255,9 @@ static void run_due(struct job *job, struct database *database, const struct sto
     (void)limits;
     due->is_due =
         database_number(database, 0,
-                        "SELECT 1 FROM delivery WHERE state = 1 AND lease_steady_ms <= ?1 LIMIT 1",
-                        "i", steady_ms) ||
+                        "SELECT 1 FROM delivery WHERE state = 1 AND (lease_steady_ms <= ?1"
+                        " OR lease_steady_ms > ?2) LIMIT 1",
+                        "ii", steady_ms, steady_ms + LEASE_MS_MAX) ||
         database_number(database, 0,
                         "SELECT 1 FROM delivery WHERE state = 0 AND scheduled_ms > ?1 LIMIT 1", "i",
                         now_ms + 1000) ||

@@ -21,35 +21,55 @@ int64_t schedule_after(int64_t tries)
 
 /* ---- what is known of a key ---- */
 
+/* It can be reached: what failed while it could not follows at once. */
+static void destination_reached(struct database *database, const char *key)
+{
+    int64_t now_ms = clock_wall_ms();
+    database_run(database,
+                 "UPDATE destination SET is_failing = 0, probe_steady_ms = 0"
+                 " WHERE flashduty_key = ?1",
+                 "t", key);
+    database_run(database,
+                 "UPDATE delivery SET due_ms = ?1, scheduled_ms = ?1 WHERE flashduty_key = ?2"
+                 " AND state = 0 AND after = 0 AND due_ms > ?1",
+                 "it", now_ms, key);
+}
+
 void destination_accepted(struct database *database, const char *key)
 {
     struct destination before = destination_read(database, key);
     int64_t now_ms = clock_wall_ms();
+    if (before.is_failing)
+        destination_reached(database, key);
     /* It is written once an hour, not with every delivery. */
-    if (!before.is_failing && before.accepted_ms <= now_ms && now_ms - before.accepted_ms < HOUR_MS)
+    if (before.accepted_ms <= now_ms && now_ms - before.accepted_ms < HOUR_MS)
         return;
     database_run(database,
                  "INSERT INTO destination VALUES (?1, 0, 0, 0, ?2)"
-                 " ON CONFLICT (flashduty_key) DO UPDATE SET is_failing = 0, probe_steady_ms = 0,"
-                 " hold_steady_ms = 0, accepted_ms = ?2",
+                 " ON CONFLICT (flashduty_key) DO UPDATE SET accepted_ms = ?2",
                  "ti", key, now_ms);
-    /* What failed while it was out of reach follows at once. */
-    if (before.is_failing)
-        database_run(database,
-                     "UPDATE delivery SET due_ms = ?1, scheduled_ms = ?1 WHERE flashduty_key = ?2"
-                     " AND state = 0 AND after = 0 AND due_ms > ?1",
-                     "it", now_ms, key);
+}
+
+/* It has answered, and the answer says nothing of other events. */
+static void destination_rejected(struct database *database, const char *key)
+{
+    if (destination_read(database, key).is_failing)
+        destination_reached(database, key);
 }
 
 void destination_failed(struct database *database, const char *key, long retry_after_s)
 {
+    struct destination before = destination_read(database, key);
     int64_t now_ms = database_steady_ms(database);
-    int64_t hold_ms = retry_after_s > RETRY_AFTER_S_MAX ? RETRY_AFTER_S_MAX : retry_after_s;
+    int64_t hold_s = retry_after_s > RETRY_AFTER_S_MAX ? RETRY_AFTER_S_MAX : retry_after_s;
+    int64_t hold_ms = hold_s > 0 ? now_ms + hold_s * SECOND_MS : 0;
+    if (hold_ms < before.hold_steady_ms)
+        hold_ms = before.hold_steady_ms;
     database_run(database,
                  "INSERT INTO destination VALUES (?1, 1, ?2, ?3, 0)"
                  " ON CONFLICT (flashduty_key) DO UPDATE SET is_failing = 1, probe_steady_ms = ?2,"
-                 " hold_steady_ms = CASE WHEN ?3 > 0 THEN ?3 ELSE destination.hold_steady_ms END",
-                 "tii", key, now_ms + PROBE_MS, hold_ms > 0 ? now_ms + hold_ms * SECOND_MS : 0);
+                 " hold_steady_ms = ?3",
+                 "tii", key, now_ms + PROBE_MS, hold_ms);
 }
 
 /* ---- one try ---- */
@@ -81,7 +101,8 @@ static void record(const struct report *report)
 static bool send_again(const struct report *report)
 {
     struct destination destination = destination_read(report->database, report->row.flashduty_key);
-    if (!report->one->wants_again || destination.is_failing || destination.hold_steady_ms ||
+    if (!report->one->wants_again || report->one->retry_after_s > 0 || destination.is_failing ||
+        destination.hold_steady_ms ||
         pace_free(report->database, report->limits, report->row.flashduty_key) < 1)
         return false;
     pace_take(report->database, report->limits, report->row.flashduty_key);
@@ -174,6 +195,7 @@ void try_apply(struct database *database, const struct store_limits *limits, str
         one->state = DELIVERY_DELIVERED;
         break;
     case TRY_REJECTED:
+        destination_rejected(database, report.row.flashduty_key);
         one->lets_go =
             delivery_finish(database, &report.row, DELIVERY_REJECTED, one->code, one->message);
         one->state = DELIVERY_REJECTED;
