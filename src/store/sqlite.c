@@ -420,8 +420,8 @@ int64_t database_steady_ms(struct database *database)
     return clock_monotonic_ms();
 }
 
-/* The log begins anew with the next change by a connection that saw it moved. Where each request has
- * a connection of its own nobody has: there it is cut off. */
+/* The log begins anew with the next change by a connection that saw it moved. Where each request
+ * has a connection of its own nobody has: there it is cut off. */
 void database_tidy(struct database *database, bool is_closing)
 {
     int mode = is_closing ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
