@@ -16,8 +16,6 @@
  */
 struct job {
     void (*run)(struct job *job, struct database *database, const struct store_limits *limits);
-    /* Looks what can be known without writing, when it could not be run; NULL: nothing. */
-    void (*look)(struct job *job, struct database *database);
     /* Undoes what was done after nobody waited any more; NULL: need not be. */
     void (*withdraw)(struct job *job, struct database *database);
     struct arena arena;
@@ -40,9 +38,6 @@ void *job_new(size_t size, void (*run)(struct job *, struct database *,
 bool job_run(struct store *store, struct job *job) __attribute__((nonnull, warn_unused_result));
 void job_free(struct store *store, struct job *job) __attribute__((nonnull(1)));
 
-/* Whether the caller is the only one left who holds the job. */
-bool job_is_mine(struct store *store, struct job *job) __attribute__((nonnull));
-
 /* ---- steps ---- */
 
 /* Adds to what is counted of an integration; moves one from a place to another. */
@@ -59,7 +54,8 @@ void pace_take(struct database *database, const struct store_limits *limits, con
 
 /* What is known of a Flashduty key. */
 struct destination {
-    bool is_failing;
+    int64_t failures;        /* in a row */
+    bool is_failing;         /* so many that it is only tried */
     int64_t probe_steady_ms; /* when a failing one is tried next */
     int64_t hold_steady_ms;  /* until when nothing goes there; 0: nothing holds it */
     int64_t accepted_ms;     /* when it accepted something last; 0: never */
@@ -67,7 +63,7 @@ struct destination {
 struct destination destination_read(struct database *database, const char *key)
     __attribute__((nonnull));
 void destination_accepted(struct database *database, const char *key) __attribute__((nonnull));
-void destination_failed(struct database *database, const char *key, long retry_after_s)
+void destination_failed(struct database *database, const char *key, const struct store_try *one)
     __attribute__((nonnull));
 
 /* Whether one more delivery may be kept, after removing finished ones if that helps; own: how many

@@ -322,17 +322,6 @@ static void run_receive(struct job *job, struct database *database,
                    &sends_left, &job->is_durable);
 }
 
-static void look_receive(struct job *job, struct database *database)
-{
-    struct receive_job *receive = (struct receive_job *)job;
-    for (size_t i = 0; i < receive->count; i++)
-        receive->events[i].is_behind =
-            database_number(database, 0,
-                            "SELECT 1 FROM delivery WHERE alert_key = ?1 AND scope = ?2"
-                            " AND state < 2 LIMIT 1",
-                            "tt", receive->events[i].alert_key, receive->events[i].scope) != 0;
-}
-
 /* Nobody sends what was taken in too late: it went out without the store, or was answered 503. */
 static void withdraw_receive(struct job *job, struct database *database)
 {
@@ -390,13 +379,29 @@ static void copy_decision(struct arena *arena, struct store_event *event,
     }
 }
 
+/* What cannot be written may be there to read. */
+static void look_behind(const struct store *store, struct store_event *events, size_t count)
+{
+    struct error ignored = {0};
+    struct database *reader = database_open(store_path(store), DATABASE_READ, &ignored);
+    bool is_reading = reader && database_begin_reading(reader);
+    for (size_t i = 0; i < count && is_reading; i++)
+        events[i].is_behind =
+            database_number(reader, 0,
+                            "SELECT 1 FROM delivery WHERE alert_key = ?1 AND scope = ?2"
+                            " AND state < 2 LIMIT 1",
+                            "tt", events[i].alert_key, events[i].scope) != 0;
+    if (is_reading)
+        database_rollback(reader);
+    database_close(reader);
+}
+
 bool store_receive(struct store *store, struct store_event *events, size_t count, int64_t lease_ms,
                    struct arena *arena)
 {
     struct receive_job *receive = job_new(sizeof *receive, run_receive);
     if (!receive)
         return false;
-    receive->job.look = look_receive;
     receive->job.withdraw = withdraw_receive;
     receive->lease_ms = lease_ms;
     receive->events = arena_alloc(&receive->job.arena, count * sizeof *receive->events);
@@ -404,12 +409,10 @@ bool store_receive(struct store *store, struct store_event *events, size_t count
     for (size_t i = 0; i < receive->count; i++)
         event_copy(&receive->job.arena, &receive->events[i], &events[i]);
     bool has_worked = job_run(store, &receive->job);
-    bool may_read = job_is_mine(store, &receive->job);
-    for (size_t i = 0; i < receive->count && may_read; i++) {
-        events[i].is_behind = receive->events[i].is_behind;
-        if (has_worked)
-            copy_decision(arena, &events[i], &receive->events[i]);
-    }
+    for (size_t i = 0; i < receive->count && has_worked; i++)
+        copy_decision(arena, &events[i], &receive->events[i]);
+    if (!has_worked)
+        look_behind(store, events, count);
     job_free(store, &receive->job);
     return has_worked;
 }

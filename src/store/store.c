@@ -95,14 +95,6 @@ void job_free(struct store *store, struct job *job)
         destroy(job);
 }
 
-bool job_is_mine(struct store *store, struct job *job)
-{
-    pthread_mutex_lock(&store->mutex);
-    bool is_mine = job->is_over || !job->is_abandoned;
-    pthread_mutex_unlock(&store->mutex);
-    return is_mine;
-}
-
 /* ---- the connection ---- */
 
 static void set_failure(struct store *store, const char *failure)
@@ -208,33 +200,6 @@ static void add_count(struct store *store, const char *integration, enum outcome
     pthread_mutex_unlock(&store->mutex);
 }
 
-static void look_with(struct database *database, struct job *jobs)
-{
-    bool is_reading = database_begin_reading(database);
-    for (struct job *job = jobs; job && is_reading; job = job->next) {
-        if (job->look && !job->has_worked)
-            job->look(job, database);
-    }
-    database_rollback(database);
-}
-
-/* What cannot be written may be there to read. */
-static void look(struct store *store, struct job *jobs)
-{
-    struct error ignored = {0};
-    bool is_wanted = false;
-    for (struct job *job = jobs; job; job = job->next)
-        is_wanted |= job->look && !job->has_worked;
-    if (!is_wanted)
-        return;
-    struct database *reader =
-        store->database ? store->database : database_open(store->path, DATABASE_READ, &ignored);
-    if (reader)
-        look_with(reader, jobs);
-    if (reader != store->database)
-        database_close(reader);
-}
-
 /* Runs each job in a part of its own, so that one that fails takes nobody along. */
 static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
 {
@@ -295,8 +260,6 @@ static void write_together(struct store *store, struct job *jobs)
     }
     if (is_all_well)
         set_failure(store, "");
-    else
-        look(store, jobs);
     if (!is_written && store->database && database_is_lost(store->database))
         disconnect(store);
 }
@@ -402,7 +365,7 @@ static void *write_for_all(void *context)
             write_together(store, jobs);
         withdraw(store, publish(store, jobs));
         if (store->database)
-            database_tidy(store->database);
+            database_tidy(store->database, false);
     }
     return NULL;
 }
@@ -421,11 +384,11 @@ static bool start_thread(struct store *store)
 
 /* ---- the caller's side ---- */
 
-/* Under the mutex. A job that was not begun is taken back. */
+/* Under the mutex. A job that was not begun is taken back, unless it has to be done anyway. */
 static void give_up(struct store *store, struct job *job)
 {
     job->is_abandoned = true;
-    if (job->is_running)
+    if (job->is_running || job->must_stay)
         return;
     struct job **place = &store->jobs;
     while (*place && *place != job)
@@ -523,7 +486,7 @@ void store_free(struct store *store)
         destroy(job);
     }
     if (store->database)
-        database_tidy(store->database);
+        database_tidy(store->database, true);
     disconnect(store);
     store_follow(store);
     free_counts(store->counts, store->count_count);

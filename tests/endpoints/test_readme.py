@@ -24,7 +24,9 @@ from tests.support.webserver import Place, lighttpd_fastcgi
 READMES = ("README.md", "README.zh-CN.md")
 DOCUMENTS = (*READMES, "SECURITY.md", *(f"docs/{path.name}" for path in (paths.ROOT / "docs").glob("*.md")))
 
-RUN = {"run", "shared-hosting", "new-integration", "check", "send", "send-forged", "map"}
+RUN = {
+    "run", "shared-hosting", "new-integration", "check", "send", "send-forged", "map", "drill",
+}  # fmt: skip
 INSTALLATIONS = {
     "install", "apache-cgid", "apache-fcgid", "apache-proxy", "lighttpd", "nginx", "spawn",
 }  # fmt: skip
@@ -211,6 +213,7 @@ class Documents(unittest.TestCase):
 
     def test_the_answers_are_those_of_the_gateway(self):
         code = set(re.findall(r"= \{(\d{3}), \"", text_of("src/response.c"))) - {"404"}
+        code |= set(re.findall(r"#define STATUS_KEPT (\d{3})", text_of("src/response.h")))
         for readme in READMES:
             with self.subTest(readme):
                 rows = re.findall(r"^\| (\d{3}[^|]*) \|", text_of(readme), re.MULTILINE)
@@ -422,6 +425,14 @@ class Examples(unittest.TestCase):
         self.assertIn("HTTP status 403", forged)
         self.assertEqual(len(flashduty.events), 2)
         self.assertEqual(flashduty.violations, [])
+
+    def test_the_drill_ends_with_both_alarms_delivered(self):
+        said = self.run_block("drill", {"9000": shared.free_port()})
+        queued, arrived = said.split("Critical: Disk of db-1 full", 1)
+        self.assertEqual(queued.count('"outcome":"queued"'), 2)
+        self.assertEqual(len(re.findall(r"^\d+ .*waiting", queued, re.MULTILINE)), 2, said)
+        self.assertIn("Ok: Disk of db-1 full", arrived)
+        self.assertNotIn("waiting", arrived)
 
     def test_a_payload_is_mapped(self):
         event = json.loads(self.run_block("map"))
