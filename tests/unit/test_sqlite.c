@@ -488,13 +488,12 @@ static void limit_files(rlim_t bytes)
 static void without_space_nothing_is_taken_and_nothing_is_lost(void **state)
 {
     struct storing *storing = *state;
-    struct error error = {0};
     size_t taken = 0;
     char key[24];
     signal(SIGXFSZ, SIG_IGN);
     int64_t id = receive_to_be_sent(storing, "first", SEVERITY_CRITICAL);
     report(storing, id, TRY_FAILED);
-    limit_files(3 * 1024 * 1024);
+    limit_files(1024 * 1024);
     bool has_worked = true;
     for (; has_worked && taken < 5000; taken += has_worked) {
         snprintf(key, sizeof key, "disk-%zu", taken);
@@ -509,8 +508,6 @@ static void without_space_nothing_is_taken_and_nothing_is_lost(void **state)
     struct store_event behind = event_of("first", SEVERITY_OK);
     assert_false(store_receive(storing->store, &behind, 1, LEASE_MS, &storing->arena));
     assert_true(behind.is_behind);
-    assert_false(store_is_writable(storing->store, &error));
-    assert_true(*error.text);
     limit_files(RLIM_INFINITY);
     pause_ms(1100);
     receive(storing, "then", SEVERITY_CRITICAL);
