@@ -311,6 +311,20 @@ static bool fetch(struct certificates *certificates, const char *url, bool priva
     return is_fetched;
 }
 
+/* A fetched one, or what another thread has fetched meanwhile; else a stale one. */
+static bool renew(struct certificates *certificates, const char *url, bool private_network,
+                  int64_t timeout_ms, const char *kept, struct text *pem, struct error *error)
+{
+    int64_t start_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&certificates->fetching);
+    timeout_ms -= clock_monotonic_ms() - start_ms;
+    bool is_had = take_kept(certificates, kept, FRESH_S, pem) ||
+                  fetch(certificates, url, private_network, timeout_ms, pem, error) ||
+                  take_kept(certificates, kept, STALE_S, pem);
+    pthread_mutex_unlock(&certificates->fetching);
+    return is_had;
+}
+
 bool certificates_get(struct certificates *certificates, const char *url, bool private_network,
                       int64_t timeout_ms, struct text *pem, struct error *error)
 {
@@ -320,18 +334,13 @@ bool certificates_get(struct certificates *certificates, const char *url, bool p
         return error_set(error, ERROR_UNAVAILABLE, "there is no folder to keep it in");
     if (!name_entry(&kept, url, ".pem"))
         return error_out_of_memory(error);
-    if (take_kept(certificates, kept.name, FRESH_S, pem))
-        return true;
-    int64_t start_ms = clock_monotonic_ms();
-    pthread_mutex_lock(&certificates->fetching);
-    timeout_ms -= clock_monotonic_ms() - start_ms;
     bool is_had = take_kept(certificates, kept.name, FRESH_S, pem) ||
-                  fetch(certificates, url, private_network, timeout_ms, pem, &cause) ||
-                  take_kept(certificates, kept.name, STALE_S, pem);
-    pthread_mutex_unlock(&certificates->fetching);
-    if (!is_had)
-        error_set(error, ERROR_UNAVAILABLE, "%s", cause.text);
-    return is_had && !pem->failed;
+                  renew(certificates, url, private_network, timeout_ms, kept.name, pem, &cause);
+    if (is_had && !pem->failed)
+        return true;
+    if (is_had || !cause.code)
+        return error_out_of_memory(error);
+    return error_set(error, ERROR_UNAVAILABLE, "%s", cause.text);
 }
 
 /* ---- names that have verified ---- */
