@@ -1,0 +1,255 @@
+"""What was posted and answered, held against what Flashduty accepted and what the store remembers.
+
+A History is written by those who post. check() returns everything in it that breaks a promise:
+
+* what was answered 2xx is accepted by Flashduty in the end, where it belongs and nowhere else;
+* no event of an alert key overtakes another, nor comes again after a later one;
+* an event is accepted twice only if nobody could know that it had been accepted: its answer was
+  lost on the way, or the process was killed before it could write it down;
+* a repeat of a message is never sent for itself;
+* the ledger adds up, nothing waits, no process has it, and nothing waits for what is over.
+"""
+
+import sqlite3
+import threading
+import time
+from collections import Counter, defaultdict
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from tests.support.gateway import guance_event
+
+# Outcomes that promise that Flashduty gets the alert.
+PROMISES = ("delivered", "queued", "duplicate")
+GUANCE_WORDS = {"critical": "Critical", "error": "Warning", "info": "Info", "ok": "Ok"}
+# The answer to a send and the note of it lie within this time, or a kill between them is no excuse.
+NOTE_SECONDS = 2.0
+ACCEPTED = 0  # enum try_verdict
+OVER = 2  # enum delivery_state: what is less waits or is being sent
+
+
+@dataclass
+class Post:
+    """One message of a vendor, however often it was posted; `answers`: (time, status, outcome)."""
+
+    integration: str
+    alert: str
+    number: int
+    word: str
+    time_s: int
+    answers: list = field(default_factory=list)
+    tries: int = 0
+
+    @property
+    def title(self):
+        """What it is known by at Flashduty."""
+        return f"{self.integration} {self.alert} #{self.number}"
+
+    @property
+    def body(self):
+        """The message."""
+        return guance_event(
+            timestamp=self.time_s,
+            df_status=self.word,
+            df_event_id=f"event-{self.integration}-{self.alert}-{self.number}",
+            df_title=self.title,
+            df_monitor_checker_event_ref=f"{self.integration}-{self.alert}",
+        )
+
+    @property
+    def is_promised(self):
+        """Whether any answer said that it arrives."""
+        return any(outcome in PROMISES for _, _, outcome in self.answers)
+
+    @property
+    def delivered_at(self):
+        """When the vendor first heard that Flashduty has it; None if it never did."""
+        return next((at for at, _, outcome in self.answers if outcome == "delivered"), None)
+
+
+class History:
+    """All that was posted, in order for each alert. Those of one alert are posted one by one."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._alerts = defaultdict(list)
+        self.kills = []
+        self.started = time.time()
+
+    def post(self, integration, alert, word, time_s=None):
+        """A new message, to be posted until it is answered."""
+        with self._lock:
+            posts = self._alerts[integration, alert]
+            post = Post(integration, alert, len(posts), word, time_s or int(time.time()))
+            posts.append(post)
+            return post
+
+    def answered(self, post, answer):
+        """What was answered to it, or None for nothing."""
+        with self._lock:
+            post.tries += 1
+            if answer is not None:
+                post.answers.append((time.time(), answer.status, answer.outcome))
+
+    def killed(self):
+        """A process was killed just now."""
+        with self._lock:
+            self.kills.append(time.time())
+
+    @property
+    def alerts(self):
+        """The messages of each alert."""
+        with self._lock:
+            return {key: list(posts) for key, posts in self._alerts.items()}
+
+    @property
+    def posts(self):
+        """All messages."""
+        return [post for posts in self.alerts.values() for post in posts]
+
+    @property
+    def promised(self):
+        """Those that have to arrive."""
+        return [post for post in self.posts if post.is_promised]
+
+
+class Figures(dict):
+    """What came of a history, in a line."""
+
+    def __str__(self):
+        return ", ".join(f"{value} {name}" for name, value in self.items())
+
+
+def _accepted_twice(post, accepted, kills, noted):
+    """Why the second of two acceptances of an event is a fault; None if nobody could know."""
+    for earlier, later in zip(accepted, accepted[1:]):
+        if post.delivered_at is not None and later.time > post.delivered_at + 0.1:
+            return "sent again after the vendor was told that it is delivered"
+        if earlier.request_id in noted:
+            return "sent again although the store knew that it was accepted"
+        was_killed = any(
+            earlier.time - NOTE_SECONDS <= kill <= earlier.time + NOTE_SECONDS for kill in kills
+        )
+        if not (earlier.is_unheard or was_killed):
+            return "sent again although its answer was given and nobody was killed"
+    return None
+
+
+def _collapsed(titles):
+    return [title for i, title in enumerate(titles) if i == 0 or titles[i - 1] != title]
+
+
+def _check_alert(posts, events, kills, noted):
+    """What is wrong with one alert: its posts in order, its acceptances in order."""
+    of = defaultdict(list)
+    for event in events:
+        of[event.title].append(event)
+    for post in posts:
+        if post.is_promised and not of[post.title]:
+            yield f"lost: {post.title}, answered {post.answers}"
+        fault = _accepted_twice(post, of[post.title], kills, noted)
+        if fault:
+            at = [round(event.time, 3) for event in of[post.title]]
+            yield f"{fault}: {post.title} at {at}, answered {post.answers}"
+    order = [post.title for post in posts if of[post.title]]
+    got = _collapsed([event.title for event in events])
+    if got != order:
+        yield f"out of order: {got} instead of {order}"
+
+
+def check_history(history, events, destinations, noted=()):
+    """What is wrong; destinations: integration → the Flashduty key of its alerts."""
+    problems = []
+    by_alert = defaultdict(list)
+    posts = {post.title: post for post in history.posts}
+    for event in events:
+        post = posts.get(event.title)
+        if post is None:
+            problems.append(f"nobody posted {event.title}")
+        elif event.key != destinations[post.integration]:
+            problems.append(f"{event.title} went to the wrong destination")
+        elif event.status != GUANCE_WORDS[post.word]:
+            problems.append(f"{event.title} came as {event.status}, not {post.word}")
+        else:
+            by_alert[post.integration, post.alert].append(event)
+    for key, of_alert in history.alerts.items():
+        problems += _check_alert(of_alert, by_alert[key], history.kills, noted)
+    return problems
+
+
+def figures(history, events):
+    """How many there were of what."""
+    times = Counter(event.title for event in events)
+    answers = [answer for post in history.posts for answer in post.answers]
+    return Figures(
+        {
+            "alerts": len(history.posts),
+            "promised": len(history.promised),
+            "posts": sum(post.tries for post in history.posts),
+            "answers 503": sum(status == 503 for _, status, _ in answers),
+            "queued": sum(outcome == "queued" for _, _, outcome in answers),
+            "kills": len(history.kills),
+            "accepted": len(events),
+            "duplicates": len(events) - len(times),
+            "lost": sum(post.title not in times for post in history.promised),
+            "s": round(time.time() - history.started),
+        }
+    )
+
+
+# ---- the store ----
+
+
+def _rows(store, sql, *values):
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=10)) as connection:
+        return connection.execute(sql, values).fetchall()
+
+
+def noted_requests(store):
+    """Flashduty's ids of the requests that the store knows to have been accepted."""
+    return {row[0] for row in _rows(store, "SELECT request_id FROM try WHERE verdict = 0")}
+
+
+def waiting(store):
+    """How many deliveries wait or are being sent."""
+    return _rows(store, "SELECT count(*) FROM delivery WHERE state < ?", OVER)[0][0]
+
+
+def check_ledger(store):
+    """Whether each integration's places add up to what it received, and are what there is."""
+    problems = []
+    ledger = defaultdict(dict)
+    for integration, place, count in _rows(store, "SELECT integration, place, count FROM ledger"):
+        ledger[integration][place] = count
+    for integration, places in ledger.items():
+        received = places.pop("received", 0)
+        if received != sum(places.values()):
+            problems.append(f"ledger of {integration}: {received} received, but {places}")
+        problems += [f"ledger of {integration}: {p} = {n}" for p, n in places.items() if n < 0]
+    kept = dict(_rows(store, "SELECT integration, count(*) FROM alert WHERE outcome = 0 GROUP BY 1"))
+    for integration in set(ledger) | set(kept):
+        queued = ledger[integration].get("queued", 0)
+        if queued != kept.get(integration, 0):
+            there = kept.get(integration, 0)
+            problems.append(f"ledger of {integration}: {queued} queued, but there are {there}")
+    return problems
+
+
+def check_store(store):
+    """What a store that has been drained must not hold."""
+    problems = check_ledger(store)
+    for (word,) in _rows(store, "PRAGMA integrity_check"):
+        if word != "ok":
+            problems.append(f"integrity: {word}")
+    for row in _rows(store, "SELECT id, state, after, alert_key FROM delivery WHERE state < 2"):
+        problems.append(f"still in the outbox: id, state, after, alert {row}")
+    kept = dict(_rows(store, "SELECT scope, kept FROM volume")).get("", 0)
+    there = _rows(store, "SELECT count(*) FROM delivery")[0][0]
+    if kept != there:
+        problems.append(f"{kept} deliveries counted, {there} kept")
+    orphans = _rows(
+        store, "SELECT count(*) FROM delivery WHERE alert_id NOT IN (SELECT id FROM alert)"
+    )[0][0]
+    if orphans:
+        problems.append(f"{orphans} deliveries without an alert")
+    return problems
