@@ -262,8 +262,9 @@ static void run_due(struct job *job, struct database *database, const struct sto
                         "SELECT 1 FROM delivery WHERE state = 0 AND scheduled_ms > ?1 LIMIT 1", "i",
                         now_ms + 1000) ||
         database_number(database, 0,
-                        "SELECT 1 FROM confirmation WHERE state = 0 AND due_ms <= ?1 LIMIT 1", "i",
-                        now_ms);
+                        "SELECT 1 FROM confirmation WHERE state = 0 AND (due_ms <= ?1"
+                        " OR scheduled_ms > ?2) LIMIT 1",
+                        "ii", now_ms, now_ms + 1000);
     while (!due->is_due && (key = next_key(database, &job->arena, key)))
         due->is_due = is_key_due(database, key, now_ms, steady_ms);
 }

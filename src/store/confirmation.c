@@ -31,8 +31,8 @@ static void run_keep(struct job *job, struct database *database, const struct st
     job->is_durable = true;
     int64_t waiting = database_run(database,
                                    "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3,"
-                                   " reason = ?4 WHERE message_id = ?5 AND scope = ?6"
-                                   " AND state = 0",
+                                   " reason = ?4 WHERE message_id = ?5 AND message_id <> ''"
+                                   " AND scope = ?6 AND state = 0",
                                    "ttittt", kept->url, kept->host, (int64_t)kept->is_private,
                                    kept->reason, kept->message_id, kept->scope);
     if (waiting > 0) {
