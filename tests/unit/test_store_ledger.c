@@ -5,7 +5,7 @@
 #include <time.h>
 
 #define NOON_MS (1800000000 * SECOND)
-#define STEPS 2500
+#define STEPS 2000
 #define OPEN_MAX 512
 #define ALERTS 6
 
@@ -220,7 +220,7 @@ static void live(struct storing *storing, uint64_t seed)
     world.stores[1] = open_store(storing);
     for (int i = 0; i < STEPS; i++) {
         step(&world);
-        if (i % 10 == 0)
+        if (i % 25 == 0)
             audit(storing);
     }
     store_free(world.stores[1]);
