@@ -31,8 +31,8 @@ static void run_keep(struct job *job, struct database *database, const struct st
     job->is_durable = true;
     int64_t waiting = database_run(database,
                                    "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3,"
-                                   " reason = ?4, received_ms = ?5 WHERE topic = ?6 AND scope = ?7"
-                                   " AND state = 0",
+                                   " reason = ?4, received_ms = ?5 WHERE topic = ?6 AND topic <> ''"
+                                   " AND scope = ?7 AND state = 0",
                                    "ttititt", kept->url, kept->host, (int64_t)kept->is_private,
                                    kept->reason, now_ms, kept->topic, kept->scope);
     if (waiting > 0) {
