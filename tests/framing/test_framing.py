@@ -6,7 +6,7 @@ import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support import fastcgi, settings
+from tests.support import fastcgi, paths, settings
 from tests.support.cgi import variables
 from tests.support.fastcgi import (
     ABORT_REQUEST,
@@ -381,6 +381,87 @@ class OneWorker(FramingTest):
             self.assertEqual(connection.answer().status, 200)
         self.assertGreaterEqual(time.monotonic() - start, 1)
         self.assertEqual(len(self.flashduty.events), 5)
+
+
+class Bursts(FramingTest):
+    """Many requests at once: all are answered, and in time, for SMN waits no longer than 5 s."""
+
+    COUNT = 900
+    PATIENCE_SECONDS = 5
+    DEADLINE_MS = 3500
+    # How much later than its deadline an answer may be.
+    GRACE_MS = 500
+    # Leaves some 150 places for connections beside what else a process with 4 workers needs.
+    DESCRIPTORS = 400
+
+    def with_few_descriptors(self):
+        """A gateway that most of a burst has no place in."""
+        script = self.sandbox.folder / "few-descriptors"
+        program = paths.endpoint("guance")
+        script.write_text(f"#!/bin/sh\nulimit -n {self.DESCRIPTORS}\nexec {program}\n")
+        script.chmod(0o755)
+        return self.gateway(program=script, workers=WORKERS, deadline_ms=self.DEADLINE_MS)
+
+    def send_burst(self, patience=PATIENCE_SECONDS):
+        """So many requests, each on a connection of its own; their answers' statuses."""
+        self.flashduty.answer({"do": "hang", "seconds": 0.1}, times=None)
+        whole = whole_request(parameters(), BODY)
+        start = time.monotonic()
+        connections = [self.send(whole) for _ in range(self.COUNT)]
+        statuses = [connection.answer().status for connection in connections]
+        self.assertLess(time.monotonic() - start, patience)
+        return statuses
+
+    def assert_told_in_time(self):
+        """No request was answered later than its deadline."""
+        longest = max(float(entry["total_ms"]) for entry in self.guance.requests)
+        self.assertLessEqual(longest, self.DEADLINE_MS + self.GRACE_MS)
+
+    def test_a_burst_is_delivered(self):
+        self.guance = self.gateway(workers=64, deadline_ms=30000)
+        self.assertEqual(self.send_burst(patience=30), [200] * self.COUNT)
+        self.assertEqual(len(self.flashduty.events), self.COUNT)
+
+    def test_what_is_too_much_is_told_so_in_time(self):
+        self.guance = self.gateway(workers=WORKERS, deadline_ms=self.DEADLINE_MS)
+        statuses = self.send_burst()
+        self.assertEqual(set(statuses), {200, 503})
+        self.assertGreater(statuses.count(200), 20)
+        self.assert_told_in_time()
+
+    def test_what_waited_in_the_backlog_is_told_so_in_time(self):
+        """As there is no place for it in the process, nobody knows how long it waits."""
+        self.guance = self.with_few_descriptors()
+        statuses = self.send_burst()
+        self.assertEqual(set(statuses), {200, 503})
+        self.assertGreater(statuses.count(200), 20)
+        self.assert_told_in_time()
+        messages = [entry["msg"] for entry in self.guance.records]
+        self.assertEqual(messages.count("connections have to wait"), 1)
+        self.flashduty.clear()
+        self.assert_goes_on()
+
+    def test_only_who_is_silent_makes_room(self):
+        """The first have spoken and wait for a worker; the next say nothing for a while."""
+        self.flashduty.answer({"do": "hang", "seconds": 2.5}, times=WORKERS)
+        self.guance = self.with_few_descriptors()
+        whole = whole_request(parameters(), BODY)
+        spoken = [self.send(whole) for _ in range(100)]
+        silent = [self.send(b"") for _ in range(200)]
+        start = time.monotonic()
+        late = self.send(whole)
+        for connection in [*spoken, late]:
+            self.assertEqual(connection.answer().status, 200)
+        self.assertLess(time.monotonic() - start, self.PATIENCE_SECONDS)
+        self.assertTrue(silent[0].is_closed_by_peer(1))
+        self.assertFalse(silent[-1].is_closed_by_peer(0.1))
+
+    def test_silence_is_not_counted_as_waiting(self):
+        self.guance = self.gateway(deadline_ms=1000)
+        connection = self.send(b"")
+        time.sleep(2)
+        connection.send(whole_request(parameters(), BODY))
+        self.assert_delivered(connection.answer())
 
 
 class Resources(FramingTest):
