@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "records.h"
 
 /* Connections that have sent nothing yet, or wait for a thread: each costs a descriptor. Others are
  * left in the socket's backlog, where nobody's request is lost. */
@@ -213,17 +215,22 @@ static int serve_cgi(const struct server *server)
 
 /* ---- one FastCGI connection ---- */
 
+/* What a request is read from: its parameters, then its body. */
+struct fastcgi_source {
+    FCGX_Request *fastcgi;
+    struct records *records;
+};
+
 static const char *parameter(void *context, const char *name)
 {
-    const FCGX_Request *request = context;
-    return FCGX_GetParam(name, request->envp);
+    const struct fastcgi_source *peer = context;
+    return FCGX_GetParam(name, peer->fastcgi->envp);
 }
 
 static ssize_t read_stream(void *context, char *buffer, size_t size)
 {
-    const FCGX_Request *request = context;
-    int count = FCGX_GetStr(buffer, size < INT_MAX ? (int)size : INT_MAX, request->in);
-    return count == 0 && FCGX_GetError(request->in) ? -1 : count;
+    const struct fastcgi_source *peer = context;
+    return records_read_body(peer->records, buffer, size);
 }
 
 static void set_silence(int descriptor, int option, int seconds)
@@ -273,11 +280,12 @@ static void stop_watching(struct reader *reader)
         close(descriptor);
 }
 
-static void answer(struct reader *reader, FCGX_Request *fastcgi, int64_t arrived_ms, bool *drained)
+static void answer(struct reader *reader, struct fastcgi_source *peer, int64_t arrived_ms,
+                   bool *drained)
 {
     struct pool *pool = reader->pool;
     const struct server *server = pool->server;
-    const struct request_source source = {parameter, read_stream, fastcgi, true};
+    const struct request_source source = {parameter, read_stream, peer, true};
     struct request request;
     struct response response = {0};
     struct text out = {0};
@@ -291,36 +299,59 @@ static void answer(struct reader *reader, FCGX_Request *fastcgi, int64_t arrived
         release_worker(pool);
     response_write(&response, &out);
     if (!out.failed && out.length <= INT_MAX)
-        FCGX_PutStr(text_string(&out), (int)out.length, fastcgi->out);
+        FCGX_PutStr(text_string(&out), (int)out.length, peer->fastcgi->out);
     *drained = request.is_drained;
     text_clear(&out);
     text_clear(&response.body);
     request_clear(&request);
 }
 
-/* Reads, answers and closes. The connection is never kept: libfcgi would wait on it for the next
- * request with a thread, and would read what is left of a body as records. */
+/* Reads the head, and lets libfcgi have it from a file: it reads only to the end of that. */
+static bool read_head(struct records *records, FCGX_Request *fastcgi)
+{
+    struct text head = {0};
+    bool is_read = records_read_head(records, &head);
+    int file = is_read ? memfd_create("head", MFD_CLOEXEC) : -1;
+    if (is_read && file < 0)
+        log_event(LOG_ERROR, "a request cannot be read", "reason", strerror(errno), NULL);
+    is_read = file >= 0 && write_all(file, text_string(&head), head.length) &&
+              lseek(file, 0, SEEK_SET) == 0;
+    text_clear(&head);
+    /* No listening socket: after a role that is none libfcgi would accept from it by itself. */
+    FCGX_InitRequest(fastcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
+    fastcgi->ipcFd = file;
+    fastcgi->keepConnection = 1;
+    if (!is_read || FCGX_Accept_r(fastcgi) < 0) {
+        FCGX_Free(fastcgi, 1);
+        return false;
+    }
+    close(file);
+    fastcgi->ipcFd = records->descriptor;
+    return true;
+}
+
+/* Reads, answers and closes. The connection is never kept: it would hold a thread until the peer
+ * sends its next request. */
 static void serve_connection(struct reader *reader, struct connection connection)
 {
     FCGX_Request fastcgi;
+    struct records records;
+    struct fastcgi_source peer = {&fastcgi, &records};
     bool drained = false;
     start_watching(reader, connection);
     set_silence(connection.descriptor, SO_RCVTIMEO, HEAD_SILENCE_S);
     set_silence(connection.descriptor, SO_SNDTIMEO, SEND_SILENCE_S);
-    /* No listening socket: after a head that is none libfcgi would accept from it by itself. */
-    FCGX_InitRequest(&fastcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
-    fastcgi.ipcFd = connection.descriptor;
-    fastcgi.keepConnection = 1;
-    if (FCGX_Accept_r(&fastcgi) < 0) {
+    records_init(&records, connection.descriptor);
+    if (!read_head(&records, &fastcgi)) {
         stop_watching(reader);
+        close(connection.descriptor);
         return;
     }
     set_silence(connection.descriptor, SO_RCVTIMEO, BODY_SILENCE_S);
-    /* A connection cut within the parameters passes for an accepted request. */
-    if (FCGX_GetError(fastcgi.in) || !FCGX_GetParam("REQUEST_METHOD", fastcgi.envp))
-        stop_watching(reader);
+    if (FCGX_GetParam("REQUEST_METHOD", fastcgi.envp))
+        answer(reader, &peer, connection.arrived_ms, &drained);
     else
-        answer(reader, &fastcgi, connection.arrived_ms, &drained);
+        stop_watching(reader);
     fastcgi.keepConnection = 1;
     FCGX_Finish_r(&fastcgi);
     if (drained)

@@ -1,5 +1,6 @@
 """Records as no web server sends them: nothing forged is served, and nobody else has to wait."""
 
+import contextlib
 import os
 import threading
 import time
@@ -267,6 +268,73 @@ class Cut(FramingTest):
             with self.guance.connect() as connection:
                 connection.send(whole_request(parameters(), BODY))
         self.assertTrue(self.flashduty.wait_for_events(20))
+        self.assert_goes_on()
+
+
+class Hostile(FramingTest):
+    """Records that make libfcgi abort the whole process if it reads them itself."""
+
+    HEAD_MAX = 256 * 1024
+
+    def questions(self, count=40):
+        """A correct question for management values, whose answer is longer than it need be."""
+        content = count * name_values({"FCGI_MAX_CONNS": ""})
+        return record(GET_VALUES, content, request_id=0, padding=8)
+
+    def assert_goes_on_after(self, data):
+        """Whatever it is, and whatever the answer, nobody else notices."""
+        with contextlib.suppress(OSError, EOFError):
+            connection = self.send(data)
+            connection.end_sending()
+            while True:
+                connection.receive()
+        self.assertTrue(self.guance.process.running())
+        self.assert_goes_on()
+
+    def test_many_questions_for_values_anywhere_harm_nobody(self):
+        head = begin() + stream(PARAMS, name_values(parameters()))
+        names = record(PARAMS, name_values(parameters()))
+        whole = whole_request(parameters(), BODY)
+        for data in (
+            self.questions() + whole,
+            self.questions(3000) + whole,
+            100 * self.questions() + whole,
+            begin() + self.questions() + whole[16:],
+            begin() + names + self.questions() + whole,
+            head + self.questions() + stream(STDIN, BODY),
+            head + record(STDIN, BODY[:9]) + self.questions() + stream(STDIN, BODY[9:]),
+        ):
+            self.assert_goes_on_after(data)
+
+    def test_other_management_records_harm_nobody(self):
+        for kind in (0, GET_VALUES_RESULT, fastcgi.UNKNOWN_TYPE, 200):
+            data = record(kind, bytes(100), request_id=0) + whole_request(parameters(), BODY)
+            self.assert_goes_on_after(data)
+
+    def test_names_and_values_longer_than_any_memory_harm_nobody(self):
+        for length in (b"\xff\xff\xff\xff", b"\xff\xff\xff\xfe", b"\xc0\0\0\0", b"\x80\x10\0\0"):
+            for lengths in (length + length, b"\1" + length + b"a", length + b"\1a"):
+                self.assert_goes_on_after(begin() + stream(PARAMS, lengths) + stream(STDIN, BODY))
+                self.assert_goes_on_after(begin() + record(PARAMS, lengths + bytes(60000)))
+
+    def test_a_head_has_a_longest_length(self):
+        names = name_values(parameters())
+        left = self.HEAD_MAX - len(names) - len(name_values({"X": "y" * 1000})) + 1000
+        for size, is_served in ((left, True), (left + 1, False)):
+            data = begin() + stream(PARAMS, names + name_values({"X": "y" * size}))
+            connection = self.send(data + stream(STDIN, BODY))
+            if is_served:
+                self.assert_delivered(connection.answer())
+            else:
+                self.assertTrue(connection.is_closed_by_peer())
+        self.assert_goes_on()
+
+    def test_parameters_without_an_end_are_cut_off(self):
+        connection = self.send(begin())
+        endless = record(PARAMS, name_values({"X": "y" * 60000}))
+        with self.assertRaises(OSError):
+            for _ in range(100):
+                connection.send(endless)
         self.assert_goes_on()
 
 
