@@ -9,7 +9,7 @@
 
 _Static_assert((int)DELIVERY_REJECTED == 2 && (int)DELIVERY_DELIVERED == 5,
                "states are stored, and SQL compares with them");
-_Static_assert((int)OUTCOME_QUEUED == 0, "SQL compares with it");
+_Static_assert((int)OUTCOME_QUEUED == 0 && (int)SEVERITY_OK == 3, "SQL compares with them");
 
 /* In the order of what is least finished, as states are. */
 static enum outcome outcome_of(int64_t state)
@@ -169,15 +169,17 @@ bool volume_has_room(struct database *database, const struct store_limits *limit
 void delivery_refuse(struct database *database, const struct delivery_row *row)
 {
     char integration[256] = "", message_id[512] = "", alert_key[1100] = "";
-    int64_t before = OUTCOME_REFUSED;
+    int64_t before = OUTCOME_REFUSED, severity = SEVERITY_INFO;
     struct rows rows = database_query(
-        database, "SELECT outcome, integration, message_id, alert_key FROM alert WHERE id = ?1",
+        database,
+        "SELECT outcome, integration, message_id, alert_key, severity FROM alert WHERE id = ?1",
         "i", row->alert_id);
     if (rows_next(&rows)) {
         before = rows_number(&rows, 0);
         (void)snprintf(integration, sizeof integration, "%s", rows_text(&rows, 1));
         (void)snprintf(message_id, sizeof message_id, "%s", rows_text(&rows, 2));
         (void)snprintf(alert_key, sizeof alert_key, "%s", rows_text(&rows, 3));
+        severity = rows_number(&rows, 4);
     }
     rows_end(&rows);
     if (before != OUTCOME_REFUSED)
@@ -189,10 +191,11 @@ void delivery_refuse(struct database *database, const struct delivery_row *row)
                  message_id, row->scope, row->alert_id);
     delivery_forget(database, row->id, row->alert_id, row->scope);
     (void)let_followers_go(database, row->id);
-    /* The sender tries again, with the same time. */
+    /* It was not taken: it is not the newest, and a recovery has closed nothing. */
     database_run(database,
                  "UPDATE memory SET newest_s = coalesce((SELECT max(time_s) FROM alert"
-                 " WHERE alert_key = ?1 AND scope = ?2 AND outcome <> ?3), 0)"
+                 " WHERE alert_key = ?1 AND scope = ?2 AND outcome <> ?3), 0),"
+                 " is_open = CASE WHEN ?4 = 3 THEN 1 ELSE is_open END"
                  " WHERE alert_key = ?1 AND scope = ?2",
-                 "tti", alert_key, row->scope, (int64_t)OUTCOME_REFUSED);
+                 "ttii", alert_key, row->scope, (int64_t)OUTCOME_REFUSED, severity);
 }

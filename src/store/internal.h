@@ -54,7 +54,8 @@ void pace_take(struct database *database, const struct store_limits *limits, con
 
 /* What is known of a Flashduty key. */
 struct destination {
-    bool is_failing;
+    int64_t failures;        /* in a row */
+    bool is_failing;         /* so many that it is only tried */
     int64_t probe_steady_ms; /* when a failing one is tried next */
     int64_t hold_steady_ms;  /* until when nothing goes there; 0: nothing holds it */
     int64_t accepted_ms;     /* when it accepted something last; 0: never */
@@ -62,7 +63,7 @@ struct destination {
 struct destination destination_read(struct database *database, const char *key)
     __attribute__((nonnull));
 void destination_accepted(struct database *database, const char *key) __attribute__((nonnull));
-void destination_failed(struct database *database, const char *key, long retry_after_s)
+void destination_failed(struct database *database, const char *key, const struct store_try *one)
     __attribute__((nonnull));
 
 /* Whether one more delivery may be kept, after removing finished ones if that helps; own: how many

@@ -71,13 +71,14 @@ struct destination destination_read(struct database *database, const char *key)
     struct destination destination = {0};
     int64_t now_ms = database_steady_ms(database);
     struct rows rows = database_query(database,
-                                      "SELECT is_failing, probe_steady_ms, hold_steady_ms,"
+                                      "SELECT failures, probe_steady_ms, hold_steady_ms,"
                                       " accepted_ms FROM destination WHERE flashduty_key = ?1",
                                       "t", key);
     if (rows_next(&rows))
-        destination = (struct destination){rows_number(&rows, 0) != 0, rows_number(&rows, 1),
+        destination = (struct destination){rows_number(&rows, 0), false, rows_number(&rows, 1),
                                            rows_number(&rows, 2), rows_number(&rows, 3)};
     rows_end(&rows);
+    destination.is_failing = destination.failures >= FAILURES_MAX;
     /* Times that lie further ahead than any that is set come from before the machine started. */
     if (destination.probe_steady_ms > now_ms + PROBE_MS)
         destination.probe_steady_ms = 0;

@@ -26,7 +26,7 @@ static void destination_reached(struct database *database, const char *key)
 {
     int64_t now_ms = clock_wall_ms();
     database_run(database,
-                 "UPDATE destination SET is_failing = 0, probe_steady_ms = 0"
+                 "UPDATE destination SET failures = 0, probe_steady_ms = 0"
                  " WHERE flashduty_key = ?1",
                  "t", key);
     database_run(database,
@@ -39,7 +39,7 @@ void destination_accepted(struct database *database, const char *key)
 {
     struct destination before = destination_read(database, key);
     int64_t now_ms = clock_wall_ms();
-    if (before.is_failing)
+    if (before.failures > 0)
         destination_reached(database, key);
     /* It is written once an hour, not with every delivery. */
     if (before.accepted_ms <= now_ms && now_ms - before.accepted_ms < HOUR_MS)
@@ -53,23 +53,24 @@ void destination_accepted(struct database *database, const char *key)
 /* It has answered, and the answer says nothing of other events. */
 static void destination_rejected(struct database *database, const char *key)
 {
-    if (destination_read(database, key).is_failing)
+    if (destination_read(database, key).failures > 0)
         destination_reached(database, key);
 }
 
-void destination_failed(struct database *database, const char *key, long retry_after_s)
+void destination_failed(struct database *database, const char *key, const struct store_try *one)
 {
     struct destination before = destination_read(database, key);
     int64_t now_ms = database_steady_ms(database);
-    int64_t hold_s = retry_after_s > RETRY_AFTER_S_MAX ? RETRY_AFTER_S_MAX : retry_after_s;
-    int64_t hold_ms = hold_s > 0 ? now_ms + hold_s * SECOND_MS : 0;
+    long pause_s = one->retry_after_s > RETRY_AFTER_S_MAX ? RETRY_AFTER_S_MAX : one->retry_after_s;
+    int64_t hold_ms = pause_s > 0 ? now_ms + pause_s * SECOND_MS : 0;
     if (hold_ms < before.hold_steady_ms)
         hold_ms = before.hold_steady_ms;
     database_run(database,
-                 "INSERT INTO destination VALUES (?1, 1, ?2, ?3, 0)"
-                 " ON CONFLICT (flashduty_key) DO UPDATE SET is_failing = 1, probe_steady_ms = ?2,"
-                 " hold_steady_ms = ?3",
-                 "tii", key, now_ms + PROBE_MS, hold_ms);
+                 "INSERT INTO destination VALUES (?1, ?2, ?3, ?4, 0)"
+                 " ON CONFLICT (flashduty_key) DO UPDATE SET failures = destination.failures + ?2,"
+                 " probe_steady_ms = ?3, hold_steady_ms = ?4",
+                 "tiii", key, (int64_t)(one->took_ms >= LONG_FAILURE_MS ? FAILURES_MAX : 1),
+                 now_ms + PROBE_MS, hold_ms);
 }
 
 /* ---- one try ---- */
@@ -97,12 +98,12 @@ static void record(const struct report *report)
                  report->row.id);
 }
 
-/* Another send at once, if the key has one to give. */
+/* Another send at once, if the key has one to give: a request goes on trying although its
+ * destination keeps failing, and is the first to see that it does no more. */
 static bool send_again(const struct report *report)
 {
     struct destination destination = destination_read(report->database, report->row.flashduty_key);
-    if (!report->one->wants_again || report->one->retry_after_s > 0 || destination.is_failing ||
-        destination.hold_steady_ms ||
+    if (!report->one->wants_again || report->one->retry_after_s > 0 || destination.hold_steady_ms ||
         pace_free(report->database, report->limits, report->row.flashduty_key) < 1)
         return false;
     pace_take(report->database, report->limits, report->row.flashduty_key);
@@ -147,11 +148,11 @@ static void keep(const struct report *report, int64_t due_ms)
 static void fail(const struct report *report)
 {
     struct store_try *one = report->one;
+    destination_failed(report->database, report->row.flashduty_key, one);
     if (send_again(report)) {
         one->state = DELIVERY_SENDING;
         return;
     }
-    destination_failed(report->database, report->row.flashduty_key, one->retry_after_s);
     if (report->now_ms - report->row.created_ms >= EXPIRY_HOURS * HOUR_MS) {
         one->lets_go = delivery_finish(report->database, &report->row, DELIVERY_EXPIRED, one->code,
                                        one->message);

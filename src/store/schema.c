@@ -64,8 +64,8 @@ static const char *const first_version[] = {
     " verdict INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL,"
     " request_id TEXT NOT NULL, PRIMARY KEY (delivery_id, number)) WITHOUT ROWID",
 
-    /* What is known of a Flashduty key. */
-    "CREATE TABLE destination (flashduty_key TEXT PRIMARY KEY, is_failing INTEGER NOT NULL,"
+    /* What is known of a Flashduty key. failures: in a row, see report.c. */
+    "CREATE TABLE destination (flashduty_key TEXT PRIMARY KEY, failures INTEGER NOT NULL,"
     " probe_steady_ms INTEGER NOT NULL, hold_steady_ms INTEGER NOT NULL,"
     " accepted_ms INTEGER NOT NULL) WITHOUT ROWID",
 

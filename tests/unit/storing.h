@@ -300,7 +300,8 @@ static inline struct store_try try_of(int64_t id, enum try_verdict verdict)
         .delivery_id = id,
         .verdict = verdict,
         .started_ms = clock_wall_ms(),
-        .took_ms = 3,
+        /* A failure that took long is enough for a destination to keep failing. */
+        .took_ms = verdict == TRY_FAILED ? LONG_FAILURE_MS : 3,
         .status = verdict == TRY_ACCEPTED ? 200 : 500,
         .code = codes[verdict],
         .message = "",
@@ -360,8 +361,7 @@ static inline void expect_no_claim(struct storing *storing)
 /* What fails no more: all that waits for its turn at a destination may go. */
 static inline void mend_destination(const struct storing *storing)
 {
-    change(storing,
-           "UPDATE destination SET is_failing = 0, probe_steady_ms = 0, hold_steady_ms = 0");
+    change(storing, "UPDATE destination SET failures = 0, probe_steady_ms = 0, hold_steady_ms = 0");
 }
 
 static inline void make_all_due(const struct storing *storing)

@@ -91,7 +91,7 @@ static void one_more_send_is_granted_to_who_asks(void **state)
     assert_int_equal(number(storing, "SELECT count(*) FROM try"), 2);
 }
 
-static void no_further_send_is_granted_while_the_destination_fails(void **state)
+static void a_request_goes_on_trying_while_its_destination_fails(void **state)
 {
     struct storing *storing = *state;
     int64_t id = receive_to_be_sent(storing, "disk", SEVERITY_CRITICAL);
@@ -101,7 +101,20 @@ static void no_further_send_is_granted_while_the_destination_fails(void **state)
     one.wants_again = true;
     one.lease_ms = LEASE_MS;
     assert_true(store_report(storing->store, &one, 1));
-    assert_int_equal(one.state, DELIVERY_WAITING);
+    assert_int_equal(one.state, DELIVERY_SENDING);
+}
+
+static void quick_failures_are_counted_before_a_destination_keeps_failing(void **state)
+{
+    struct storing *storing = *state;
+    static const char *const names[] = {"disk", "load", "rain"};
+    for (size_t i = 0; i < FAILURES_MAX; i++) {
+        struct store_try one =
+            try_of(receive_to_be_sent(storing, names[i], SEVERITY_CRITICAL), TRY_FAILED);
+        one.took_ms = LONG_FAILURE_MS - 1;
+        assert_true(store_report(storing->store, &one, 1));
+    }
+    receive_to_wait(storing, "snow", SEVERITY_CRITICAL);
 }
 
 static void no_further_send_is_granted_beyond_the_rate(void **state)
@@ -725,7 +738,8 @@ int main(void)
         IN_BOTH(what_was_not_tried_is_due_at_once),
         IN_BOTH(tries_are_further_and_further_apart),
         IN_BOTH(one_more_send_is_granted_to_who_asks),
-        IN_BOTH(no_further_send_is_granted_while_the_destination_fails),
+        IN_BOTH(a_request_goes_on_trying_while_its_destination_fails),
+        IN_BOTH(quick_failures_are_counted_before_a_destination_keeps_failing),
         IN_BOTH(no_further_send_is_granted_beyond_the_rate),
         IN_BOTH(several_tries_are_reported_together),
         IN_BOTH(an_alert_stands_with_its_least_finished_delivery),
