@@ -34,7 +34,7 @@ static bool check_version(struct history *history, struct error *error)
         return error_set(error, ERROR_UNAVAILABLE, "%s: %s", history->path,
                          database_failure(history->database));
     if (version == 0)
-        return error_set(error, ERROR_UNAVAILABLE, "%s is no store yet: nothing was received",
+        return error_set(error, ERROR_NOT_FOUND, "%s is no store yet: nothing was received",
                          history->path);
     return error_set(error, ERROR_UNAVAILABLE,
                      "the store %s has version %lld, and this program reads version %d: %s",
@@ -63,7 +63,8 @@ struct history *history_open(const char *path, struct error *error)
     }
     /* What a process left half done cannot be read without writing. */
     if (reopen(history, DATABASE_READ, &first) ||
-        (history->database && reopen(history, DATABASE_OPEN, error)))
+        (history->database && first.code != ERROR_NOT_FOUND &&
+         reopen(history, DATABASE_OPEN, error)))
         return history;
     *error = first;
     history_close(history);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/limits.h"
 #include "store/history_internal.h"
 
 _Static_assert((int)OUTCOME_QUEUED == 0 && (int)OUTCOME_REJECTED == 2 &&
@@ -74,13 +75,15 @@ bool history_figures(struct history *history, struct outbox_figures *figures, st
         {&figures->expired, "SELECT count(*) FROM delivery WHERE state = 3"},
         {&figures->kept, "SELECT kept FROM volume WHERE scope = ''"},
         {&figures->oldest_waiting_ms, "SELECT min(created_ms) FROM delivery WHERE state = 0"},
-        {&figures->failing_keys, "SELECT count(*) FROM destination WHERE is_failing = 1"},
         {&figures->confirmations, "SELECT count(*) FROM confirmation WHERE state = 0"},
     };
     if (!history_begin(history, error))
         return false;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         *table[i].figure = database_number(history->database, 0, table[i].sql, "");
+    figures->failing_keys = database_number(history->database, 0,
+                                            "SELECT count(*) FROM destination WHERE failures >= ?1",
+                                            "i", (int64_t)FAILURES_MAX);
     return history_end(history, error);
 }
 
