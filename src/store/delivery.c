@@ -28,7 +28,7 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
 {
     struct rows rows = database_query(database,
                                       "SELECT alert_id, tries, created_ms, state, scope,"
-                                      " flashduty_key FROM delivery WHERE id = ?1",
+                                      " flashduty_key, rounds FROM delivery WHERE id = ?1",
                                       "i", id);
     bool is_there = rows_next(&rows);
     if (is_there)
@@ -40,6 +40,7 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
             .state = (enum delivery_state)rows_number(&rows, 3),
             .scope = arena_string(arena, rows_text(&rows, 4)),
             .flashduty_key = arena_string(arena, rows_text(&rows, 5)),
+            .rounds = rows_number(&rows, 6),
         };
     rows_end(&rows);
     return is_there;

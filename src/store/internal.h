@@ -76,7 +76,7 @@ void volume_add(struct database *database, const char *scope, int64_t count)
 
 /* A delivery as it stands in the store. */
 struct delivery_row {
-    int64_t id, alert_id, tries, created_ms;
+    int64_t id, alert_id, tries, rounds, created_ms;
     enum delivery_state state;
     const char *scope, *flashduty_key;
 };
@@ -93,8 +93,8 @@ bool delivery_finish(struct database *database, const struct delivery_row *row,
 /* Moves an alert in the ledger to where its least finished delivery stands. */
 void alert_settle(struct database *database, int64_t alert_id) __attribute__((nonnull));
 
-/* How long after so many tries the next one is due. */
-int64_t schedule_after(int64_t tries);
+/* How long after its n-th round a delivery is tried again. */
+int64_t schedule_after(int64_t rounds);
 
 /* Removes every trace of a delivery that cannot be kept: its message has not been taken. */
 void delivery_refuse(struct database *database, const struct delivery_row *row)

@@ -227,8 +227,9 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
         in->database, 0,
         "INSERT INTO delivery (alert_id, scope, alert_key, route, flashduty_key, state, rank, "
         "after,"
-        " due_ms, scheduled_ms, lease_steady_ms, tries, created_ms, finished_ms, code, message)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0, ?9, 0, '', '') RETURNING id",
+        " due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms, code,"
+        " message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0, 0, ?9, 0, '', '')"
+        " RETURNING id",
         "ittttiiiii", in->alert_id, event->scope, event->alert_key, delivery->route,
         delivery->flashduty_key, (int64_t)delivery->state, in->rank, after, in->now_ms,
         database_steady_ms(in->database) + in->lease_ms);

@@ -8,14 +8,14 @@
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS (60 * MINUTE_MS)
 
-/* How long after its n-th try a delivery is tried again; the last one goes on. */
+/* How long after its n-th round a delivery is tried again; the last one goes on. */
 static const int64_t schedule_ms[] = {5 * SECOND_MS,  30 * SECOND_MS, 2 * MINUTE_MS, 10 * MINUTE_MS,
                                       30 * MINUTE_MS, 1 * HOUR_MS,    2 * HOUR_MS,   4 * HOUR_MS};
 
-int64_t schedule_after(int64_t tries)
+int64_t schedule_after(int64_t rounds)
 {
     size_t count = sizeof schedule_ms / sizeof *schedule_ms;
-    size_t row = tries < 1 ? 0 : (size_t)tries - 1;
+    size_t row = rounds < 1 ? 0 : (size_t)rounds - 1;
     return schedule_ms[row < count ? row : count - 1];
 }
 
@@ -126,9 +126,9 @@ static void wait_in_outbox(const struct report *report, int64_t due_ms)
 {
     database_run(report->database,
                  "UPDATE delivery SET state = 0, due_ms = ?1, scheduled_ms = ?2, code = ?3,"
-                 " message = ?4 WHERE id = ?5",
-                 "iitti", due_ms, report->now_ms, report->one->code, report->one->message,
-                 report->row.id);
+                 " message = ?4, rounds = rounds + ?5 WHERE id = ?6",
+                 "iittii", due_ms, report->now_ms, report->one->code, report->one->message,
+                 (int64_t)(report->one->verdict == TRY_FAILED), report->row.id);
     database_run(report->database, "UPDATE alert SET is_promised = 1 WHERE id = ?1", "i",
                  report->row.alert_id);
     report->one->state = DELIVERY_WAITING;
@@ -160,7 +160,7 @@ static void fail(const struct report *report)
         *report->is_durable = true;
         return;
     }
-    keep(report, report->now_ms + schedule_after(report->row.tries + 1));
+    keep(report, report->now_ms + schedule_after(report->row.rounds + 1));
 }
 
 /* Flashduty's word counts whoever had the lease. */

@@ -38,13 +38,14 @@ static const char *const first_version[] = {
     " PRIMARY KEY (alert_key, scope, route, flashduty_key)) WITHOUT ROWID",
 
     /* An alert on its way to one destination. state: enum delivery_state. rank: what goes first.
+     * tries: sends; rounds: how often it was put off after one, which is what the schedule counts.
      * after: the delivery of the same alert key that has to be over first, 0 if none. */
     "CREATE TABLE delivery (id INTEGER PRIMARY KEY, alert_id INTEGER NOT NULL, scope TEXT NOT NULL,"
     " alert_key TEXT NOT NULL, route TEXT NOT NULL, flashduty_key TEXT NOT NULL,"
     " state INTEGER NOT NULL, rank INTEGER NOT NULL, after INTEGER NOT NULL,"
     " due_ms INTEGER NOT NULL, scheduled_ms INTEGER NOT NULL, lease_steady_ms INTEGER NOT NULL,"
-    " tries INTEGER NOT NULL, created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,"
-    " code TEXT NOT NULL, message TEXT NOT NULL)",
+    " tries INTEGER NOT NULL, rounds INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " finished_ms INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL)",
     "CREATE INDEX delivery_by_alert ON delivery (alert_id)",
     "CREATE INDEX delivery_by_key ON delivery (alert_key, scope, id) WHERE state < 2",
     "CREATE INDEX delivery_by_rank ON delivery (flashduty_key, rank, id)"

@@ -420,10 +420,14 @@ int64_t database_steady_ms(struct database *database)
     return clock_monotonic_ms();
 }
 
-void database_tidy(struct database *database)
+/* The log begins anew with the next change by a connection that saw it moved. Where each request
+ * has a connection of its own nobody has: there it is cut off. */
+void database_tidy(struct database *database, bool is_closing)
 {
+    int mode = is_closing ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
     if (!database->has_log || database->log_pages < LOG_PAGES_MAX)
         return;
-    (void)sqlite3_wal_checkpoint_v2(database->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    database->patience_end_ms = 0;
+    (void)sqlite3_wal_checkpoint_v2(database->handle, NULL, mode, NULL, NULL);
     database->log_pages = 0;
 }

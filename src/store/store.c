@@ -365,7 +365,7 @@ static void *write_for_all(void *context)
             write_together(store, jobs);
         withdraw(store, publish(store, jobs));
         if (store->database)
-            database_tidy(store->database);
+            database_tidy(store->database, false);
     }
     return NULL;
 }
@@ -486,7 +486,7 @@ void store_free(struct store *store)
         destroy(job);
     }
     if (store->database)
-        database_tidy(store->database);
+        database_tidy(store->database, true);
     disconnect(store);
     store_follow(store);
     free_counts(store->counts, store->count_count);
