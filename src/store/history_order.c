@@ -117,7 +117,8 @@ static void wait_again(const struct ordered *one)
                  "itttt", one->row.id, one->alert_key, one->row.scope, one->route, one->key);
     database_run(one->database,
                  "UPDATE delivery SET state = 0, flashduty_key = ?2, rank = ?3, after = ?4,"
-                 " due_ms = ?5, scheduled_ms = ?5, created_ms = ?5, finished_ms = 0 WHERE id = ?1",
+                 " due_ms = ?5, scheduled_ms = ?5, created_ms = ?5, finished_ms = 0, rounds = 0"
+                 " WHERE id = ?1",
                  "itiii", one->row.id, one->key, rank, before, now_ms);
     /* A person has said so: it is not given up when the outbox is full. */
     database_run(one->database, "UPDATE alert SET is_promised = 1 WHERE id = ?1", "i",
