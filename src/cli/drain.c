@@ -111,10 +111,14 @@ static enum cli_exit check_lock(const struct run *run)
     struct arena arena = {0};
     const char *path = arena_printf(&arena, "%s-drain", run->looking.path);
     enum cli_exit status = CLI_DONE;
-    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) && errno != ENOENT) {
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    const char *reason = strerror(errno);
+    if (file < 0 && errno != ENOENT) {
         looking_say_where(&run->looking.config, run->looking.path);
-        status = cli_fail(CLI_STORE, "%s: %s", path, strerror(errno));
+        status = cli_fail(CLI_STORE, "%s: %s", path, reason);
     }
+    if (file >= 0)
+        close(file);
     arena_clear(&arena);
     return status;
 }
