@@ -80,8 +80,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/tes
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
 # make fuzz FUZZ="fuzz_ces fuzz_url" runs these alone.
 FUZZ ?= $(notdir $(FUZZERS))
-FUZZ_SECONDS ?= 60
-FUZZ_RUNS ?= -1
+# FUZZ_RUNS=1000000 runs each so often, for as long as that takes.
+FUZZ_SECONDS ?= $(if $(FUZZ_RUNS),0,60)
 FUZZ_FOUND := build/fuzz/found
 
 Q := $(if $(V),,@)
@@ -163,7 +163,7 @@ fuzz: fuzz-deps  ## fuzz each target for FUZZ_SECONDS (60) from its corpus; find
 		name=$${target#fuzz_}; \
 		echo "$$target"; \
 		mkdir -p $(FUZZ_FOUND)/$$name; \
-		build/fuzz/fuzzers/$$target -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) \
+		build/fuzz/fuzzers/$$target -max_total_time=$(FUZZ_SECONDS) -runs=$(or $(FUZZ_RUNS),-1) \
 			-max_len=4096 -timeout=5 -verbosity=0 -print_final_stats=1 \
 			-dict=tests/fuzz/dictionaries/$$name.dict -artifact_prefix=$(FUZZ_FOUND)/$$target- \
 			$(FUZZ_FOUND)/$$name tests/fuzz/corpus/$$name || exit 1; \

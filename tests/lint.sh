@@ -23,8 +23,11 @@ sources=$(find src cgi-bin tests/unit tests/fuzz -name '*.[ch]' | sort)
 # shellcheck disable=SC2086 # one word a file
 clang-format --dry-run --Werror $sources || fail 'run clang-format -i on these files'
 
+# unknownMacro: cJSON_ArrayForEach, whose header is not read.
+# varFuncNullUB: asks for a cast of the NULL that ends a list of arguments; in POSIX it is
+# a pointer already (stddef.h).
 cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-    --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=varFuncNullUB -Isrc -D_GNU_SOURCE -DVERSION='"0"' \
+    --suppress=unknownMacro --suppress=varFuncNullUB -Isrc -D_GNU_SOURCE -DVERSION='"0"' \
     src cgi-bin || fail 'cppcheck found something'
 
 flags='-std=c17 -D_GNU_SOURCE -DVERSION="0" -Isrc'

@@ -21,6 +21,8 @@ static bool is_usable(const char *path)
 /* Makes every folder of a path below the first `start` bytes. */
 static bool make_folders(struct arena *arena, const char *path, size_t start)
 {
+    if (arena->failed) /* then path is shorter than that */
+        return false;
     for (const char *c = path + start;; c++) {
         if (*c && *c != '/')
             continue;

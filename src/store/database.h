@@ -83,7 +83,12 @@ const char *rows_text(const struct rows *rows, int column) __attribute__((nonnul
 int64_t database_steady_ms(struct database *database) __attribute__((nonnull));
 
 /* What may wait until nobody waits: moving what was committed to its place in the file, if there is
- * much of it. is_closing: the connection is of no use afterwards. */
-void database_tidy(struct database *database, bool is_closing) __attribute__((nonnull));
+ * much of it, or if the process ends that wrote for all: a file that stands alone can be copied. */
+enum database_future {
+    DATABASE_STAYS,  /* the connection is used again */
+    DATABASE_CLOSES, /* it is not */
+    DATABASE_ENDS,   /* nor is there another before long */
+};
+void database_tidy(struct database *database, enum database_future future) __attribute__((nonnull));
 
 #endif

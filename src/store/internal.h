@@ -25,6 +25,7 @@ struct job {
     /* The store's. */
     struct job *next;
     int holders;
+    int64_t until_ms; /* monotonic: how long the lock may be waited for */
     bool is_running, is_over, has_worked, is_abandoned;
 };
 

@@ -422,10 +422,11 @@ int64_t database_steady_ms(struct database *database)
 
 /* The log begins anew with the next change by a connection that saw it moved. Where each request
  * has a connection of its own nobody has: there it is cut off. */
-void database_tidy(struct database *database, bool is_closing)
+void database_tidy(struct database *database, enum database_future future)
 {
-    int mode = is_closing ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-    if (!database->has_log || database->log_pages < LOG_PAGES_MAX)
+    int mode = future == DATABASE_STAYS ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
+    bool is_long = database->log_pages >= LOG_PAGES_MAX;
+    if (!database->has_log || (!is_long && future != DATABASE_ENDS))
         return;
     database->patience_end_ms = 0;
     (void)sqlite3_wal_checkpoint_v2(database->handle, NULL, mode, NULL, NULL);

@@ -24,6 +24,8 @@
 #define REWRITE_MS 500
 /* A request waits this much longer than for the lock: for those before it. */
 #define QUEUE_PATIENCE_MS 100
+/* The lock is waited for at least so long: others hold it for moments. */
+#define PATIENCE_MS_MIN 20
 /* Jobs that have to stay are small; beyond this many the oldest is let go. */
 #define STAYING_MAX 10000
 
@@ -220,14 +222,14 @@ static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
     return true;
 }
 
-static bool write_jobs(struct store *store, struct job *jobs)
+static bool write_jobs(struct store *store, struct job *jobs, int64_t patience_ms)
 {
     size_t count_count;
     bool is_durable = false;
     if (!connect(store))
         return false;
     struct database *database = store->database;
-    if (!database_begin(database, STORE_PATIENCE_MS)) {
+    if (!database_begin(database, patience_ms)) {
         set_failure(store, database_failure(database));
         database_rollback(database);
         return false;
@@ -248,11 +250,11 @@ static bool write_jobs(struct store *store, struct job *jobs)
 }
 
 /* All of them, or none. What failed by itself has has_worked false. */
-static void write_together(struct store *store, struct job *jobs)
+static void write_together(struct store *store, struct job *jobs, int64_t patience_ms)
 {
     for (struct job *job = jobs; job; job = job->next)
         job->has_worked = false;
-    bool is_written = write_jobs(store, jobs);
+    bool is_written = write_jobs(store, jobs, patience_ms);
     bool is_all_well = is_written;
     for (struct job *job = jobs; job; job = job->next) {
         job->has_worked = job->has_worked && is_written;
@@ -315,7 +317,7 @@ static void withdraw(struct store *store, struct job *jobs)
     }
 }
 
-static void write_staying(struct store *store)
+static void write_staying(struct store *store, int64_t patience_ms)
 {
     struct job *jobs = store->staying;
     if (!jobs || clock_monotonic_ms() < store->rewrite_ms)
@@ -323,7 +325,7 @@ static void write_staying(struct store *store)
     store->staying = NULL;
     store->staying_end = &store->staying;
     store->staying_count = 0;
-    write_together(store, jobs);
+    write_together(store, jobs, patience_ms);
     if (!jobs->has_worked)
         store->rewrite_ms = clock_monotonic_ms() + REWRITE_MS;
     (void)publish(store, jobs);
@@ -349,6 +351,14 @@ static void wait_for_jobs(struct store *store, int64_t patience_ms)
         result = pthread_cond_timedwait(&store->submitted, &store->mutex, &until);
 }
 
+/* What is left of the first one's patience: whoever came while others waited for the lock waits no
+ * longer than they did, and is told what can be known without it. */
+static int64_t patience_of(const struct job *jobs)
+{
+    int64_t left_ms = jobs ? jobs->until_ms - clock_monotonic_ms() : STORE_PATIENCE_MS;
+    return left_ms > PATIENCE_MS_MIN ? left_ms : PATIENCE_MS_MIN;
+}
+
 static void *write_for_all(void *context)
 {
     struct store *store = context;
@@ -360,12 +370,12 @@ static void *write_for_all(void *context)
         struct job *jobs = take_jobs(store);
         bool has_counts = store->count_count > 0;
         pthread_mutex_unlock(&store->mutex);
-        write_staying(store);
+        write_staying(store, jobs ? PATIENCE_MS_MIN : STORE_PATIENCE_MS);
         if (jobs || has_counts)
-            write_together(store, jobs);
+            write_together(store, jobs, patience_of(jobs));
         withdraw(store, publish(store, jobs));
         if (store->database)
-            database_tidy(store->database, false);
+            database_tidy(store->database, DATABASE_STAYS);
     }
     return NULL;
 }
@@ -411,6 +421,7 @@ static bool run_by_thread(struct store *store, struct job *job)
     pthread_mutex_lock(&store->mutex);
     bool is_started = start_thread(store) && !store->is_stopping;
     if (is_started) {
+        job->until_ms = until_ms - QUEUE_PATIENCE_MS;
         job->holders++;
         *store->jobs_end = job;
         store->jobs_end = &job->next;
@@ -431,7 +442,7 @@ bool job_run(struct store *store, struct job *job)
         return false;
     if (store->is_lasting)
         return run_by_thread(store, job);
-    write_together(store, job);
+    write_together(store, job, STORE_PATIENCE_MS);
     job->is_over = true;
     return job->has_worked;
 }
@@ -480,13 +491,13 @@ void store_free(struct store *store)
     if (store->has_thread)
         pthread_join(store->thread, NULL);
     store->rewrite_ms = 0;
-    write_staying(store);
+    write_staying(store, STORE_PATIENCE_MS);
     for (struct job *job = store->staying, *next; job; job = next) {
         next = job->next;
         destroy(job);
     }
     if (store->database)
-        database_tidy(store->database, true);
+        database_tidy(store->database, store->is_lasting ? DATABASE_ENDS : DATABASE_CLOSES);
     disconnect(store);
     store_follow(store);
     free_counts(store->counts, store->count_count);

@@ -23,9 +23,11 @@
 #define FRESH_S ((int64_t)24 * 3600)
 #define STALE_S ((int64_t)7 * 24 * 3600)
 #define ATTEMPT_S 60
+#define SKEW_S 60 /* so far ahead, a time is another machine's; further, it says nothing */
 #define ATTEMPTS_MAX 4
 #define KEPT_MAX 64
 #define HELD_MAX 1024
+#define FETCH_LEAST_MS 100 /* less brings nothing, and would cost the one try of a minute */
 
 struct certificates {
     char *ca_file;
@@ -142,16 +144,30 @@ void certificates_free(struct certificates *certificates)
     free(certificates);
 }
 
-/* Seconds since a file was written; a time in the future, as after a clock was set back, is now. */
+/* Seconds since a file was written; below zero for a time in the future, as after a clock was set
+ * back. */
 static int64_t age_of(const struct stat *status)
 {
-    int64_t age_s = clock_wall_ms() / 1000 - status->st_mtim.tv_sec;
-    return age_s > 0 ? age_s : 0;
+    return clock_wall_ms() / 1000 - status->st_mtim.tv_sec;
+}
+
+static bool is_recent(const struct stat *status, int64_t max_age_s)
+{
+    return age_of(status) >= -SKEW_S && age_of(status) < max_age_s;
 }
 
 /* ---- what is kept ---- */
 
-static bool read_entry(int folder, const char *name, int64_t max_age_s, struct text *content)
+/* How old a kept certificate may be. */
+enum freshness { FRESH, STALE };
+
+/* From the future it is not fresh, or it would never age, but goes on where no other can be had. */
+static bool is_still(enum freshness freshness, const struct stat *status)
+{
+    return freshness == FRESH ? is_recent(status, FRESH_S) : age_of(status) < STALE_S;
+}
+
+static bool read_entry(int folder, const char *name, enum freshness freshness, struct text *content)
 {
     char buffer[GUARDED_GET_BYTES_MAX];
     struct stat status;
@@ -159,7 +175,7 @@ static bool read_entry(int folder, const char *name, int64_t max_age_s, struct t
     if (descriptor < 0)
         return false;
     ssize_t count = -1;
-    if (!fstat(descriptor, &status) && S_ISREG(status.st_mode) && age_of(&status) < max_age_s)
+    if (!fstat(descriptor, &status) && S_ISREG(status.st_mode) && is_still(freshness, &status))
         count = read(descriptor, buffer, sizeof buffer);
     close(descriptor);
     if (count > 0)
@@ -168,12 +184,12 @@ static bool read_entry(int folder, const char *name, int64_t max_age_s, struct t
 }
 
 /* A kept certificate that is in force now. */
-static bool take_kept(struct certificates *certificates, const char *name, int64_t max_age_s,
+static bool take_kept(struct certificates *certificates, const char *name, enum freshness freshness,
                       struct text *pem)
 {
     struct error ignored = {0};
     struct text kept = {0};
-    bool is_usable = read_entry(certificates->folder, name, max_age_s, &kept) &&
+    bool is_usable = read_entry(certificates->folder, name, freshness, &kept) &&
                      smn_certificate_in_force(text_string(&kept), clock_wall_ms() / 1000, &ignored);
     if (is_usable)
         text_append(pem, text_string(&kept), kept.length);
@@ -214,7 +230,7 @@ static void find_oldest(int folder, const char *name, const struct stat *status,
 static void prune(int folder, const char *suffix, size_t most)
 {
     for (;;) {
-        struct oldest oldest = {.count = 0};
+        struct oldest oldest = {.age_s = INT64_MIN};
         visit_entries(folder, suffix, find_oldest, &oldest);
         if (oldest.count < most || !*oldest.name || unlinkat(folder, oldest.name, 0))
             return;
@@ -249,7 +265,7 @@ static bool keep(int folder, const char *name, const char *suffix, const struct 
 static void count_attempt(int folder, const char *name, const struct stat *status, void *context)
 {
     size_t *recent = context;
-    if (age_of(status) < ATTEMPT_S)
+    if (is_recent(status, ATTEMPT_S))
         (*recent)++;
     else
         unlinkat(folder, name, 0);
@@ -291,6 +307,8 @@ static bool fetch(struct certificates *certificates, const char *url, bool priva
 {
     struct entry attempt, kept;
     struct text body = {0};
+    if (timeout_ms < FETCH_LEAST_MS)
+        return error_set(error, ERROR_UNAVAILABLE, "no time is left to fetch it");
     const struct guarded_get get = {
         .url = url,
         .ca_file = certificates->ca_file,
@@ -311,6 +329,20 @@ static bool fetch(struct certificates *certificates, const char *url, bool priva
     return is_fetched;
 }
 
+/* A fetched one, or what another thread has fetched meanwhile; else a stale one. */
+static bool renew(struct certificates *certificates, const char *url, bool private_network,
+                  int64_t timeout_ms, const char *kept, struct text *pem, struct error *error)
+{
+    int64_t start_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&certificates->fetching);
+    timeout_ms -= clock_monotonic_ms() - start_ms;
+    bool is_had = take_kept(certificates, kept, FRESH, pem) ||
+                  fetch(certificates, url, private_network, timeout_ms, pem, error) ||
+                  take_kept(certificates, kept, STALE, pem);
+    pthread_mutex_unlock(&certificates->fetching);
+    return is_had;
+}
+
 bool certificates_get(struct certificates *certificates, const char *url, bool private_network,
                       int64_t timeout_ms, struct text *pem, struct error *error)
 {
@@ -320,18 +352,13 @@ bool certificates_get(struct certificates *certificates, const char *url, bool p
         return error_set(error, ERROR_UNAVAILABLE, "there is no folder to keep it in");
     if (!name_entry(&kept, url, ".pem"))
         return error_out_of_memory(error);
-    if (take_kept(certificates, kept.name, FRESH_S, pem))
+    bool is_had = take_kept(certificates, kept.name, FRESH, pem) ||
+                  renew(certificates, url, private_network, timeout_ms, kept.name, pem, &cause);
+    if (is_had && !pem->failed)
         return true;
-    int64_t start_ms = clock_monotonic_ms();
-    pthread_mutex_lock(&certificates->fetching);
-    timeout_ms -= clock_monotonic_ms() - start_ms;
-    bool is_had = take_kept(certificates, kept.name, FRESH_S, pem) ||
-                  fetch(certificates, url, private_network, timeout_ms, pem, &cause) ||
-                  take_kept(certificates, kept.name, STALE_S, pem);
-    pthread_mutex_unlock(&certificates->fetching);
-    if (!is_had)
-        error_set(error, ERROR_UNAVAILABLE, "%s", cause.text);
-    return is_had && !pem->failed;
+    if (is_had || !cause.code)
+        return error_out_of_memory(error);
+    return error_set(error, ERROR_UNAVAILABLE, "%s", cause.text);
 }
 
 /* ---- names that have verified ---- */

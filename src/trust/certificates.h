@@ -33,7 +33,8 @@ void certificates_free(struct certificates *certificates);
 
 /* Appends the certificate at url, which the caller has checked: the one that is kept if it is
  * younger than a day; else one fetched now, within timeout_ms; else, where that fails, the kept one
- * if it is younger than a week. Only what is a certificate in force is kept or returned. On false
+ * if it is younger than a week. A file time further ahead than a minute is that of a clock which
+ * was set back: due for a fetch. Only what is a certificate in force is kept or returned. On false
  * ERROR_UNAVAILABLE says why it cannot be had now. */
 bool certificates_get(struct certificates *certificates, const char *url, bool private_network,
                       int64_t timeout_ms, struct text *pem, struct error *error)

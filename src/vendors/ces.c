@@ -256,6 +256,17 @@ static const char *key_of(const struct ces_message *message, enum state state)
 
 /* ---- the vendor ---- */
 
+/* A newer template is read as the one that is known, which may go wrong: then this says why. */
+static const char *note_of(const struct ces_message *message)
+{
+    const char *version = ces_top(message, "version");
+    bool is_known = !json_get(message->top, "version") || text_equal_ignoring_case(version, "v1");
+    if (message->shape != CES_TEMPLATE || is_known)
+        return NULL;
+    return arena_printf(message->arena, "content template of version \"%.32s\", read as v1",
+                        version);
+}
+
 static void parse_notification(const struct smn_envelope *envelope, struct arena *arena,
                                struct item *item)
 {
@@ -267,6 +278,7 @@ static void parse_notification(const struct smn_envelope *envelope, struct arena
     const char *unmapped_level = set_severity(alert, &message, state);
     alert->key = key_of(&message, state);
     alert->time_s = ces_event_time(&message);
+    item->note = note_of(&message);
     item->kind = alert->key ? ITEM_ALERT : ITEM_IGNORED;
     item->reason = alert->key ? NULL : "a recovery that does not say of which alert";
     ces_set_title(alert, &message);
@@ -303,6 +315,7 @@ static bool parse(const struct vendor_input *input, const struct json *json, str
     case SMN_SUBSCRIPTION_CONFIRMATION:
         item->kind = ITEM_CONFIRM;
         item->confirm_url = arena_string(arena, envelope.subscribe_url);
+        item->confirm_topic = arena_string(arena, envelope.topic_urn);
         if (!smn_confirm_url(input->smn, &envelope, arena, &item->confirm_host, error))
             return false;
         item->confirm_private =

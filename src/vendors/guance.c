@@ -463,6 +463,18 @@ static const char *member_names(struct arena *arena, const cJSON *object)
     return text_into(&names, arena);
 }
 
+/* A refinement of df_status that says something else. */
+static const char *note_of(const struct event *event)
+{
+    const char *sub_status = lower(event->arena, member(event, "df_sub_status"));
+    bool is_one =
+        !strcmp(sub_status, event->status) || (event->is_recovery && is_recovery(sub_status));
+    if (is_one || !*sub_status || !*event->status)
+        return NULL;
+    return arena_printf(event->arena, "df_status \"%.32s\" stands, df_sub_status says \"%.32s\"",
+                        event->status, sub_status);
+}
+
 static void parse_event(const cJSON *object, const struct vendor_input *input, struct arena *arena,
                         struct item *item)
 {
@@ -477,6 +489,8 @@ static void parse_event(const cJSON *object, const struct vendor_input *input, s
     event.status = lower(arena, cJSON_IsString(status) ? status->valuestring : "");
     event.is_recovery = is_recovery(event.status);
     item->message_id = message_id_of(&event);
+    item->note = note_of(&event);
+    item->note_is_detail = item->note != NULL;
     bool has_status = *event.status || cJSON_IsNumber(status) || cJSON_IsBool(status) ||
                       cJSON_IsArray(status) || cJSON_IsObject(status);
     if (!has_status && !*item->message_id) {

@@ -23,11 +23,14 @@ static const struct {
 
 bool smn_recognises(const cJSON *root)
 {
-    static const char *const members[] = {"type",    "message_id", "topic_urn",
-                                          "message", "signature",  "subscribe_url"};
+    static const char *const own[] = {"message_id", "topic_urn", "signature", "signing_cert_url",
+                                      "subscribe_url"};
     int found = 0;
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        found += json_get(root, members[i]) != NULL;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        found += json_get(root, own[i]) != NULL;
+    /* Anybody's tags may have these names: alone, they make no envelope. */
+    if (found > 0)
+        found += (json_get(root, "type") != NULL) + (json_get(root, "message") != NULL);
     return found >= 2;
 }
 
@@ -157,13 +160,14 @@ static bool check_fetched(struct signature *signature, struct error *error)
     bool private_network, is_genuine = false;
     if (!smn_certificate_url(signature->settings, url, region, &private_network, error))
         return false;
-    if (!authority->certificate(authority->context, url, private_network, &pem, &cause)) {
+    /* A certificate that cannot be read says nothing of the message, which may be genuine. */
+    if (!authority->certificate(authority->context, url, private_network, &pem, &cause) ||
+        !smn_pin_add(&fetched, &signature->arena, text_string(&pem), signature->file, &cause)) {
         error_set(error, ERROR_UNAVAILABLE,
                   "the certificate \"%.128s\" that signed this message cannot be had now (%.256s): "
                   "try again, or add its PEM file to smn.certificate",
                   signature->file, cause.text);
-    } else if (smn_pin_add(&fetched, &signature->arena, text_string(&pem), signature->file,
-                           error)) {
+    } else {
         enum smn_verdict verdict =
             smn_verify(&fetched, text_string(&signature->bytes), signature->bytes.length,
                        signature->envelope->signature, "", NULL);
@@ -416,16 +420,21 @@ bool smn_confirm_url(const struct smn_settings *settings, const struct smn_envel
         return error_set(error, ERROR_FORBIDDEN, "subscribe_url is no https address of SMN");
     const char *start = url + strlen(scheme);
     const char *path = start + strcspn(start, "/?");
+    bool has_path = !strncmp(path, CONFIRM_PATH "?", strlen(CONFIRM_PATH "?"));
+    const char *region = smn_region(arena, envelope->topic_urn);
+    const char *topic =
+        has_path ? parameter(arena, path + strlen(CONFIRM_PATH "?"), "topic_urn") : NULL;
     *host = arena_copy(arena, start, (size_t)(path - start));
-    if (!smn_confirm_host(settings, *host, smn_region(arena, envelope->topic_urn)))
+    if (arena->failed)
+        return error_out_of_memory(error);
+    if (!smn_confirm_host(settings, *host, region))
         return error_set(error, ERROR_FORBIDDEN,
                          "subscribe_url leads to \"%.128s\", which is no "
                          "console that is known for this topic (smn.host adds one)",
                          *host);
-    if (strncmp(path, CONFIRM_PATH "?", strlen(CONFIRM_PATH "?")))
+    if (!has_path)
         return error_set(error, ERROR_FORBIDDEN,
                          "subscribe_url has another path than " CONFIRM_PATH);
-    const char *topic = parameter(arena, path + strlen(CONFIRM_PATH "?"), "topic_urn");
     if (!topic || strcmp(topic, envelope->topic_urn) || !*topic)
         return error_set(error, ERROR_FORBIDDEN,
                          "subscribe_url is for another topic than the message");

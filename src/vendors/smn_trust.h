@@ -35,7 +35,9 @@ struct smn_settings {
     int max_age_hours;
 };
 
-/* Adds the certificate in PEM text (one, RSA of at least 2048 bits) as a pin called file. */
+/* Adds the certificate in PEM text (one, RSA of at least 2048 bits) as a pin called file. What
+ * OpenSSL cannot read for want of memory it does not tell from what is wrong: ERROR_INVALID is no
+ * reason to refuse a message. */
 bool smn_pin_add(struct smn_settings *settings, struct arena *arena, const char *pem,
                  const char *file, struct error *error) __attribute__((nonnull));
 

@@ -190,6 +190,11 @@ class Answers:
         answer = self.start("guance", config).post(self.signed(ALARM))
         self.assert_refused(answer, 400, "payload of Huawei Cloud CES", "ces.fcgi")
 
+    def test_tags_that_are_called_as_members_of_smn_make_no_message_of_smn(self):
+        event = guance_event(type="disk", message="full", subject="x", timestamp=1795143600)
+        answer = self.gateway("ces").post(event)
+        self.assert_refused(answer, 400, "payload of Guance", "guance.fcgi")
+
     def test_a_body_without_a_length_is_read_to_its_end(self):
         self.assert_delivered(self.gateway().post(guance_event(), content_length=None))
 

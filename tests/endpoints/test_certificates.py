@@ -146,6 +146,40 @@ class Certificates:
             os.utime(path, (time.time() - 61, time.time() - 61))
         self.assert_delivered(ces.post(self.signed()))
 
+    def test_a_try_in_the_future_is_none(self):
+        """As after a clock was set back: nothing would be fetched until it is there again."""
+        self.kept.mkdir(parents=True)
+        for path in (*(self.kept / f"{number:064x}.attempt" for number in range(4)),
+                     self.entry(".attempt")):
+            path.touch()
+            os.utime(path, (time.time() + HOUR, time.time() + HOUR))
+        self.assert_delivered(self.fetching().post(self.signed()))
+        self.assertEqual([path.name for path in self.kept.glob("*.attempt")],
+                         [self.entry(".attempt").name])
+
+    def test_a_try_a_moment_ahead_is_one(self):
+        """As where several machines share the folder."""
+        self.kept.mkdir(parents=True)
+        self.entry(".attempt").touch()
+        self.grow_old(-30, ".attempt")
+        self.assert_refused(self.fetching().post(self.signed()), 503, "less than a minute ago")
+
+    def test_a_certificate_from_the_future_is_fetched_anew(self):
+        ces = self.fetching()
+        self.assert_delivered(ces.post(self.signed()))
+        self.grow_old(-DAY, ".pem")
+        self.grow_old(61, ".attempt")
+        self.assert_delivered(ces.post(self.signed()), 2)
+        self.assertEqual(len(self.console.requests), 2)
+        self.assertLess(self.entry(".pem").stat().st_mtime, time.time() + 1)
+
+    def test_a_certificate_from_the_future_serves_while_the_host_is_out_of_reach(self):
+        ces = self.fetching()
+        self.assert_delivered(ces.post(self.signed()))
+        self.grow_old(-DAY, ".pem")
+        self.assert_delivered(ces.post(self.signed()), 2)
+        self.assertEqual(len(self.console.requests), 1)
+
     def test_a_stale_certificate_serves_while_the_host_is_out_of_reach(self):
         ces = self.fetching()
         self.assert_delivered(ces.post(self.signed()))

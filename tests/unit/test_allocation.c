@@ -13,11 +13,21 @@
 
 #include <cmocka.h>
 #include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/state_folder.h"
 #include "base/text.h"
 #include "delivery/flashduty.h"
+#include "trust/certificates.h"
 #include "vendors/smn_trust.h"
 #include "vendors/vendor.h"
+
+#define NOW_MS 1795478400000
 
 /* Allocations until one fails; negative: none fails. */
 static long countdown = -1;
@@ -71,7 +81,7 @@ static bool map(const struct vendor *vendor, const char *body, struct text *even
     struct receipt receipt = {0};
     struct smn_settings smn = {.verify = SMN_VERIFY_OFF};
     const struct vendor_input input = {
-        .body = body, .length = strlen(body), .now_ms = 1795478400000, .smn = &smn};
+        .body = body, .length = strlen(body), .now_ms = NOW_MS, .smn = &smn};
     bool is_mapped = json_parse(input.body, input.length, &json, error) &&
                      vendor->parse(&input, &json, &arena, &receipt, error);
     for (size_t i = 0; is_mapped && i < receipt.count; i++) {
@@ -172,19 +182,51 @@ static void openssl_free(void *memory, const char *file, int line)
     free(memory);
 }
 
-/* What authenticating a message comes to. */
-static enum error_code authenticate(const struct smn_settings *smn, const char *body)
+/* What a message is judged by, and what judging comes to. */
+struct judgement {
+    const struct smn_settings *smn;
+    const struct vendor_authority *authority;
+    const char *body;
+};
+
+static enum error_code authenticate(void *context)
 {
+    const struct judgement *judgement = context;
     struct json json = {0};
     struct arena arena = {0};
     struct error error = {0};
-    const struct vendor_input input = {
-        .body = body, .length = strlen(body), .now_ms = 1795478400000, .smn = smn};
+    const struct vendor_input input = {.body = judgement->body,
+                                       .length = strlen(judgement->body),
+                                       .now_ms = NOW_MS,
+                                       .smn = judgement->smn,
+                                       .authority = judgement->authority};
     if (json_parse(input.body, input.length, &json, &error))
         vendor_ces.authenticate(&input, &json, &arena, &error);
     json_clear(&json);
     arena_clear(&arena);
     return error.code;
+}
+
+/* Tries with the n-th allocation failing, for every n, and then with all from the n-th on: what
+ * succeeds with memory may fail without it, but never for good. */
+static void never_fails_for_good(enum error_code (*attempt)(void *context), void *context)
+{
+    assert_int_equal(attempt(context), ERROR_NONE);
+    for (int persistent = 0; persistent < 2; persistent++) {
+        bool has_failed = true;
+        size_t refused = 0;
+        for (long n = 0; has_failed && n < 100000; n++) {
+            fails_from_then_on = persistent;
+            countdown = n;
+            enum error_code code = attempt(context);
+            has_failed = persistent ? countdown == 0 : countdown < 0;
+            countdown = -1;
+            if (code != ERROR_NONE)
+                assert_int_equal(code, ERROR_UNAVAILABLE);
+            refused += code != ERROR_NONE;
+        }
+        assert_true(refused > 1);
+    }
 }
 
 /* A genuine alarm that is refused for good is lost: SMN does not send it again. */
@@ -194,27 +236,169 @@ static void a_genuine_message_is_never_refused_for_good(void **state)
     struct arena arena = {0};
     struct error error = {0};
     char *body = read_fixture("ces", "genuine-notification");
+    struct judgement judgement = {.smn = &smn, .body = body};
     (void)state;
     assert_true(smn_pins_compiled_in(&smn, &arena, &error));
-    assert_int_equal(authenticate(&smn, body), ERROR_NONE);
-    for (int persistent = 0; persistent < 2; persistent++) {
-        bool has_failed = true;
-        size_t refused = 0;
-        for (long n = 0; has_failed && n < 100000; n++) {
-            fails_from_then_on = persistent;
-            countdown = n;
-            enum error_code code = authenticate(&smn, body);
-            has_failed = persistent ? countdown == 0 : countdown < 0;
-            countdown = -1;
-            if (code != ERROR_NONE)
-                assert_int_equal(code, ERROR_UNAVAILABLE);
-            refused += code != ERROR_NONE;
-        }
-        assert_true(refused > 10);
-    }
+    never_fails_for_good(authenticate, &judgement);
     smn_pins_clear(&smn);
     arena_clear(&arena);
     free(body);
+}
+
+/* A certificate, in PEM, of the key that signed the genuine message. */
+static char *certificate_of_huawei_s_key(void)
+{
+    struct smn_settings smn = {0};
+    struct arena arena = {0};
+    struct error error = {0};
+    X509 *certificate = X509_new();
+    EVP_PKEY *issuer = EVP_RSA_gen(2048);
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *data, *pem = NULL;
+    assert_true(smn_pins_compiled_in(&smn, &arena, &error));
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -86400);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
+    X509_set_pubkey(certificate, smn.pins[0].key);
+    assert_true(X509_sign(certificate, issuer, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_bio_X509(bio, certificate), 1);
+    long length = BIO_get_mem_data(bio, &data);
+    pem = strndup(data, (size_t)length);
+    BIO_free(bio);
+    EVP_PKEY_free(issuer);
+    X509_free(certificate);
+    smn_pins_clear(&smn);
+    arena_clear(&arena);
+    return pem;
+}
+
+static bool give_certificate(void *context, const char *url, bool private_network, struct text *pem,
+                             struct error *error)
+{
+    (void)url;
+    (void)private_network;
+    text_puts(pem, context);
+    return pem->failed ? error_out_of_memory(error) : true;
+}
+
+static bool is_held(void *context, const char *file)
+{
+    (void)context;
+    (void)file;
+    return true;
+}
+
+static void hold(void *context, const char *file)
+{
+    (void)context;
+    (void)file;
+}
+
+static void a_fetched_certificate_never_refuses_for_good(void **state)
+{
+    const struct smn_settings smn = {.verify = SMN_VERIFY_FETCH};
+    char *body = read_fixture("ces", "genuine-notification"), *pem = certificate_of_huawei_s_key();
+    const struct vendor_authority authority = {pem, give_certificate, is_held, hold};
+    struct judgement judgement = {&smn, &authority, body};
+    (void)state;
+    never_fails_for_good(authenticate, &judgement);
+    free(pem);
+    free(body);
+}
+
+static enum error_code judge_certificate(void *context)
+{
+    struct error error = {0};
+    bool is_in_force = smn_certificate_in_force(context, clock_wall_ms() / 1000, &error);
+    assert_int_equal(is_in_force, error.code == ERROR_NONE);
+    return error.code;
+}
+
+static enum error_code parse(void *context)
+{
+    struct json json = {0};
+    struct arena arena = {0};
+    struct receipt receipt = {0};
+    struct error error = {0};
+    const struct smn_settings smn = {.verify = SMN_VERIFY_OFF};
+    const struct vendor_input input = {
+        .body = context, .length = strlen(context), .now_ms = NOW_MS, .smn = &smn};
+    if (json_parse(input.body, input.length, &json, &error))
+        vendor_ces.parse(&input, &json, &arena, &receipt, &error);
+    json_clear(&json);
+    arena_clear(&arena);
+    return error.code;
+}
+
+/* The id fills the arena's first block, so that every part of the link needs another. */
+static void a_link_to_confirm_is_never_refused_for_good(void **state)
+{
+    char *body = read_fixture("ces", "01-subscription-confirmation");
+    char *id = strstr(body, "00000000000000000000000000000001\",\"signature_version");
+    struct text longer = {0};
+    (void)state;
+    assert_non_null(id);
+    for (int length = 15000; length < 16384; length += 16) {
+        text_append(&longer, body, (size_t)(id - body));
+        text_printf(&longer, "%0*d%s", length, 0, id);
+        never_fails_for_good(parse, longer.data);
+        text_clear(&longer);
+    }
+    free(body);
+}
+
+static void a_certificate_is_never_found_wrong_for_good(void **state)
+{
+    char *pem = certificate_of_huawei_s_key();
+    (void)state;
+    never_fails_for_good(judge_certificate, pem);
+    free(pem);
+}
+
+#define KEPT_URL "https://127.0.0.1/smn/SMN_cn-north-4_0.pem"
+
+static void keep_certificate(const char *pem)
+{
+    struct arena arena = {0};
+    char hex[SHA256_HEX_SIZE];
+    const char *folder = state_folder(&arena, "certificates");
+    assert_non_null(folder);
+    assert_true(sha256_hex(KEPT_URL, strlen(KEPT_URL), hex));
+    FILE *file = fopen(arena_printf(&arena, "%s/%s.pem", folder, hex), "w");
+    assert_non_null(file);
+    assert_true(fputs(pem, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    arena_clear(&arena);
+}
+
+static enum error_code get_kept(void *context)
+{
+    struct text pem = {0};
+    struct error error = {0};
+    struct certificates *certificates = certificates_new(false, "", &error);
+    bool is_had =
+        certificates && certificates_get(certificates, KEPT_URL, false, 1000, &pem, &error);
+    if (is_had)
+        assert_string_equal(text_string(&pem), context);
+    else
+        assert_true(*error.text);
+    certificates_free(certificates);
+    text_clear(&pem);
+    return error.code;
+}
+
+static void a_kept_certificate_comes_whole_or_not_now(void **state)
+{
+    char folder[] = "/tmp/test_allocation.XXXXXX", command[64];
+    char *pem = certificate_of_huawei_s_key();
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(setenv("XDG_STATE_HOME", folder, 1), 0);
+    log_set_level(LOG_ERROR);
+    keep_certificate(pem);
+    never_fails_for_good(get_kept, pem);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+    free(pem);
 }
 
 int main(void)
@@ -222,6 +406,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payload_is_mapped_whole_or_not_at_all),
         cmocka_unit_test(a_genuine_message_is_never_refused_for_good),
+        cmocka_unit_test(a_fetched_certificate_never_refuses_for_good),
+        cmocka_unit_test(a_link_to_confirm_is_never_refused_for_good),
+        cmocka_unit_test(a_certificate_is_never_found_wrong_for_good),
+        cmocka_unit_test(a_kept_certificate_comes_whole_or_not_now),
     };
     /* Before OpenSSL's first allocation. */
     if (!CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free))

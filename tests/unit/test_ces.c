@@ -388,6 +388,38 @@ static void whatever_is_sent_becomes_an_alert_that_may_be_sent(void **state)
     clear_seeds(&seeds);
 }
 
+/* The note about a message; "" for none. */
+static const char *note_of(const char *message)
+{
+    struct mapping mapping;
+    const char *body = envelope(TOPIC, "1", "", message);
+    assert_true(mapping_of(&mapping, &vendor_ces, body, strlen(body)));
+    assert_false(mapping.receipt.items[0].note_is_detail);
+    const char *note = arena_string(&arena, mapping.receipt.items[0].note);
+    mapping_clear(&mapping);
+    return note;
+}
+
+static void a_template_of_another_version_is_read_and_noted(void **state)
+{
+    (void)state;
+#define VERSION_OF(VERSION) \
+    "{" VERSION "\"data\":{\"AlarmRuleName\":\"r\",\"MetricName\":\"m\",\"IsAlarm\":true}}"
+    const char *const strange[] = {"\"version\":\"v2\",", "\"version\":2,", "\"version\":null,",
+                                   "\"version\":[\"v1\"],"};
+    const char *v1 = VERSION_OF("\"version\":\"v1\",");
+    assert_string_equal(note_of(v1), "");
+    assert_string_equal(note_of(VERSION_OF("")), "");
+    assert_string_equal(note_of("{\"version\":\"v2\",\"other\":\"service\"}"), "");
+    assert_string_equal(note_of("text"), "");
+    for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
+        const char *message = arena_printf(&arena, "{%s%s", strange[i], &VERSION_OF("")[1]);
+        assert_non_null(strstr(note_of(message), "version"));
+        assert_string_equal(key_of_message(message), key_of_message(v1));
+    }
+    assert_non_null(strstr(note_of(VERSION_OF("\"version\":\"v2\",")), "\"v2\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +436,7 @@ int main(void)
         cmocka_unit_test_teardown(a_message_of_any_kind_has_the_identity_of_its_envelope,
                                   clear_arena),
         cmocka_unit_test_teardown(whatever_is_sent_becomes_an_alert_that_may_be_sent, clear_arena),
+        cmocka_unit_test_teardown(a_template_of_another_version_is_read_and_noted, clear_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -298,6 +298,35 @@ static void whatever_is_sent_becomes_an_alert_that_may_be_sent(void **state)
     clear_seeds(&seeds);
 }
 
+static void a_sub_status_that_contradicts_is_noted(void **state)
+{
+    static const struct {
+        const char *status, *sub_status;
+        bool is_noted;
+    } cases[] = {
+        {"\"critical\"", "\"critical\"", false}, {"\"critical\"", "\" Critical\"", false},
+        {"\"critical\"", "\"\"", false},         {"\"critical\"", "null", false},
+        {"\"ok\"", "\"manual_ok\"", false},      {"\"nodata_ok\"", "\"ok\"", false},
+        {"\"\"", "\"critical\"", false},         {"\"critical\"", "\"warning\"", true},
+        {"\"critical\"", "\"ok\"", true},        {"\"ok\"", "\"critical\"", true},
+        {"\"ok\"", "\"nodata\"", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mapping mapping;
+        const char *body =
+            arena_printf(&arena,
+                         EVENT("\"df_event_id\":\"e\",\"df_fault_id\":\"f\",\"df_status\":%s,"
+                               "\"df_sub_status\":%s"),
+                         cases[i].status, cases[i].sub_status);
+        const struct item *item = map(&mapping, body);
+        assert_int_equal(item->kind, ITEM_ALERT);
+        if ((item->note != NULL) != cases[i].is_noted || item->note_is_detail != cases[i].is_noted)
+            fail_msg("%s: %s", body, item->note);
+        mapping_clear(&mapping);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +340,7 @@ int main(void)
         cmocka_unit_test_teardown(only_the_events_own_members_are_read, clear_arena),
         cmocka_unit_test_teardown(people_and_secrets_stay_out, clear_arena),
         cmocka_unit_test_teardown(whatever_is_sent_becomes_an_alert_that_may_be_sent, clear_arena),
+        cmocka_unit_test_teardown(a_sub_status_that_contradicts_is_noted, clear_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

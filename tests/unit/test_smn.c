@@ -554,6 +554,33 @@ static void a_region_that_is_no_word_is_no_way_to_another_path(void **state)
     assert_true(smn_certificate_url(&smn, url, "own-1", &private_network, &error));
 }
 
+static void an_envelope_has_members_of_smn_s_own(void **state)
+{
+    static const struct {
+        const char *body;
+        bool is_one;
+    } cases[] = {
+        {"{\"type\":\"Notification\",\"topic_urn\":\"x\"}", true},
+        {"{\"message\":\"x\",\"signature\":\"x\"}", true},
+        {"{\"message_id\":\"x\",\"signing_cert_url\":\"x\",\"df_tag\":1}", true},
+        {"{\"type\":\"x\",\"subscribe_url\":\"x\"}", true},
+        {"{\"type\":\"x\",\"message\":\"x\"}", false},
+        {"{\"type\":\"x\",\"message\":\"x\",\"df_title\":\"x\"}", false},
+        {"{\"topic_urn\":\"x\"}", false},
+        {"{}", false},
+        {"[{\"message_id\":\"x\",\"signature\":\"x\"}]", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct json json;
+        struct error error = {0};
+        assert_true(json_parse(cases[i].body, strlen(cases[i].body), &json, &error));
+        if (smn_recognises(json.root) != cases[i].is_one)
+            fail_msg("%s", cases[i].body);
+        json_clear(&json);
+    }
+}
+
 static void an_envelope_says_what_it_lacks(void **state)
 {
     static const struct {
@@ -594,6 +621,7 @@ int main(void)
         cmocka_unit_test(a_fetched_certificate_is_in_force_or_none),
         cmocka_unit_test(certificates_come_from_their_region_s_own_host),
         cmocka_unit_test(a_region_that_is_no_word_is_no_way_to_another_path),
+        cmocka_unit_test(an_envelope_has_members_of_smn_s_own),
         cmocka_unit_test(an_envelope_says_what_it_lacks),
     };
     return cmocka_run_group_tests(tests, make_key, free_key);
