@@ -123,7 +123,7 @@ void *history_grow(struct arena *arena, void *items, size_t count, size_t size)
     if (has_room)
         return items;
     void *longer = arena_alloc(arena, (count ? 2 * count : 1) * size);
-    if (longer && count > 0)
+    if (longer && items && count > 0)
         memcpy(longer, items, count * size);
     return longer;
 }
