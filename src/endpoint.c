@@ -122,11 +122,19 @@ static void drain_after_answer(struct gateway *gateway)
 
 /* ---- running ---- */
 
+static void end(void *context)
+{
+    const struct gateway *gateway = context;
+    if (gateway->drainer)
+        drainer_end(gateway->drainer);
+}
+
 static int run(struct gateway *gateway, bool is_cgi, const struct config *defaults)
 {
     const struct config *config = gateway->config ? gateway->config : defaults;
     struct server server = {
         .handle = gateway_handle,
+        .end = end,
         .context = gateway,
         .workers = config->workers,
         .max_body_bytes = config->max_body_bytes,

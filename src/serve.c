@@ -638,6 +638,7 @@ static int serve_fastcgi(const struct server *server)
         return EXIT_FAILURE;
     }
     accept_until_stopped(pool);
+    server->end(server->context);
     if (!finish(pool)) {
         log_event(LOG_WARNING, "stopped before every request was answered", NULL);
         _exit(EXIT_SUCCESS);

@@ -22,6 +22,8 @@
 struct server {
     /* Answers one request. Called from several threads. */
     void (*handle)(void *context, struct request *request, struct response *response);
+    /* FastCGI: told once that the end has begun, while requests in flight go on. */
+    void (*end)(void *context);
     void *context;
     int workers;           /* most requests in `handle` at once */
     size_t max_body_bytes; /* longest body */
