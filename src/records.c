@@ -25,6 +25,11 @@ void records_init(struct records *records, int descriptor)
     records->start = records->end = 0;
 }
 
+void records_clear(struct records *records)
+{
+    explicit_bzero(records->buffer, sizeof records->buffer);
+}
+
 /* Some of the next bytes, at most `most`: where they are until the next call; NULL at the end. */
 static const void *take_some(struct records *records, size_t most, size_t *count)
 {

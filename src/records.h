@@ -33,6 +33,9 @@ struct records {
 
 void records_init(struct records *records, int descriptor) __attribute__((nonnull));
 
+/* Wipes what was read: a key is in it. */
+void records_clear(struct records *records) __attribute__((nonnull));
+
 /* Reads up to the end of the parameters, at most REQUEST_HEAD_BYTES_MAX of them. head: the same as
  * correct records without padding. False if the peer sent something else, or too late, or left. */
 bool records_read_head(struct records *records, struct text *head) __attribute__((nonnull));

@@ -343,6 +343,7 @@ static void serve_connection(struct reader *reader, struct connection connection
     set_silence(connection.descriptor, SO_SNDTIMEO, SEND_SILENCE_S);
     records_init(&records, connection.descriptor);
     if (!read_head(&records, &fastcgi)) {
+        records_clear(&records);
         stop_watching(reader);
         close(connection.descriptor);
         return;
@@ -352,6 +353,7 @@ static void serve_connection(struct reader *reader, struct connection connection
         answer(reader, &peer, connection.arrived_ms, &drained);
     else
         stop_watching(reader);
+    records_clear(&records);
     fastcgi.keepConnection = 1;
     FCGX_Finish_r(&fastcgi);
     if (drained)

@@ -413,12 +413,12 @@ class Dropping(OutboxTest):
         self.assertEqual(self.outbox("--all"), [(1, "dropped"), (2, "delivered")])
 
     def test_all_of_it(self):
-        self.post_rejected(event_of("a", 1))
-        self.post_queued(event_of("b", 1))
-        self.post(event_of("c", 1), "delivered")
-        self.assertEqual(self.results("drop", "--all"), {1: "done", 2: "done"})
+        self.post(event_of("a", 1), "delivered")
+        self.post_rejected(event_of("b", 1))
+        self.post_queued(event_of("c", 1))
+        self.assertEqual(self.results("drop", "--all"), {2: "done", 3: "done"})
         self.assertEqual(self.outbox(), [])
-        self.assertEqual(self.results("drop", "1", status=NO), {1: "over"})
+        self.assertEqual(self.results("drop", "2", status=NO), {2: "over"})
         self.assert_adds_up()
 
     def test_more_than_one_transaction_takes(self):

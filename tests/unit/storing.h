@@ -69,7 +69,7 @@ static inline int set_up_store(void **state, bool is_lasting)
     const char *folder = getenv("TMPDIR");
     struct storing *storing = calloc(1, sizeof *storing);
     assert_non_null(storing);
-    snprintf(storing->folder, sizeof storing->folder, "%s/flashduty-gateway-store-XXXXXX",
+    snprintf(storing->folder, sizeof storing->folder, "%s/gateway-store-XXXXXX",
              folder && *folder ? folder : "/tmp");
     assert_non_null(mkdtemp(storing->folder));
     snprintf(storing->path, sizeof storing->path, "%s/gateway.db", storing->folder);
