@@ -7,7 +7,7 @@
 /* How many wait behind a key's rate is not counted: it is asked again so often. */
 #define PACE_POLL_MS 50
 /* A lease that ends later comes from before the machine was started. */
-#define LEASE_MS_MAX (2 * SEND_LEASE_MS)
+#define LEASE_MS_MAX ((int64_t)2 * SEND_LEASE_MS)
 
 struct claim_job {
     struct job job;
@@ -262,8 +262,9 @@ static void run_due(struct job *job, struct database *database, const struct sto
                         "SELECT 1 FROM delivery WHERE state = 0 AND scheduled_ms > ?1 LIMIT 1", "i",
                         now_ms + 1000) ||
         database_number(database, 0,
-                        "SELECT 1 FROM confirmation WHERE state = 0 AND due_ms <= ?1 LIMIT 1", "i",
-                        now_ms);
+                        "SELECT 1 FROM confirmation WHERE state = 0 AND (due_ms <= ?1"
+                        " OR scheduled_ms > ?2) LIMIT 1",
+                        "ii", now_ms, now_ms + 1000);
     while (!due->is_due && (key = next_key(database, &job->arena, key)))
         due->is_due = is_key_due(database, key, now_ms, steady_ms);
 }
@@ -287,10 +288,20 @@ static void run_key(struct job *job, struct database *database, const struct sto
 {
     struct key_job *change = (struct key_job *)job;
     (void)limits;
-    database_run(database,
-                 "UPDATE delivery SET flashduty_key = ?1 WHERE state = 0 AND scheduled_ms > 0"
-                 " AND scope = ?2 AND route = ?3 AND flashduty_key <> ?1",
-                 "ttt", change->key, change->scope, change->route);
+    int64_t changed = database_run(
+        database,
+        "UPDATE delivery SET flashduty_key = ?1, due_ms = ?4, scheduled_ms = ?4 WHERE state = 0"
+        " AND scheduled_ms > 0 AND scope = ?2 AND route = ?3 AND flashduty_key <> ?1",
+        "ttti", change->key, change->scope, change->route, clock_wall_ms());
+    /* Another route may lead to the same key by now. */
+    if (changed > 0)
+        database_run(
+            database,
+            "UPDATE delivery SET after = coalesce((SELECT max(d.id) FROM delivery AS d"
+            " WHERE d.alert_key = delivery.alert_key AND d.scope = delivery.scope AND d.state < 2"
+            " AND d.id < delivery.id AND (d.route = delivery.route OR d.flashduty_key ="
+            " delivery.flashduty_key)), 0) WHERE state = 0 AND scope = ?1 AND flashduty_key = ?2",
+            "tt", change->scope, change->key);
 }
 
 bool store_set_key(struct store *store, const char *scope, const struct store_route *route)

@@ -26,7 +26,7 @@ struct job {
     struct job *next;
     int holders;
     int64_t until_ms; /* monotonic: how long the lock may be waited for */
-    bool is_running, is_over, has_worked, is_abandoned;
+    bool is_running, is_over, has_worked, is_abandoned, is_staying;
 };
 
 /* size bytes, zeroed, that begin with a job. NULL when out of memory. */

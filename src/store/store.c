@@ -273,6 +273,7 @@ static bool keep_staying(struct store *store, struct job *job)
 {
     if (job->has_worked || !job->must_stay || store->staying_count == STAYING_MAX)
         return false;
+    job->is_staying = true;
     job->next = NULL;
     *store->staying_end = job;
     store->staying_end = &job->next;
@@ -429,7 +430,8 @@ static bool run_by_thread(struct store *store, struct job *job)
     }
     while (is_started && !job->is_over && result == 0)
         result = pthread_cond_timedwait(&store->finished, &store->mutex, &until);
-    bool has_worked = is_started && job->is_over && job->has_worked;
+    /* One that stays may be under way again. */
+    bool has_worked = is_started && job->is_over && !job->is_staying && job->has_worked;
     if (is_started && !job->is_over)
         give_up(store, job);
     pthread_mutex_unlock(&store->mutex);

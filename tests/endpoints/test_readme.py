@@ -272,6 +272,7 @@ class Installations(unittest.TestCase):
             self.assertEqual(
                 named,
                 {
+                    "build/flashduty-gateway",
                     "apache-conf/mod_cgid.conf",
                     "apache-conf/mod_fcgid.conf",
                     "apache-conf/mod_proxy_fcgi.conf",
@@ -430,9 +431,10 @@ class Examples(unittest.TestCase):
         said = self.run_block("drill", {"9000": shared.free_port()})
         queued, arrived = said.split("Critical: Disk of db-1 full", 1)
         self.assertEqual(queued.count('"outcome":"queued"'), 2)
-        self.assertEqual(len(re.findall(r"^\d+ .*waiting", queued, re.MULTILINE)), 2, said)
+        self.assertEqual(len(re.findall(r"^ *\d+ +waiting ", queued, re.MULTILINE)), 2, said)
         self.assertIn("Ok: Disk of db-1 full", arrived)
-        self.assertNotIn("waiting", arrived)
+        self.assertIn("2 received: 2 delivered", arrived)
+        self.assertIn("the ledger adds up", arrived)
 
     def test_a_payload_is_mapped(self):
         event = json.loads(self.run_block("map"))

@@ -69,7 +69,7 @@ static inline int set_up_store(void **state, bool is_lasting)
     const char *folder = getenv("TMPDIR");
     struct storing *storing = calloc(1, sizeof *storing);
     assert_non_null(storing);
-    snprintf(storing->folder, sizeof storing->folder, "%s/flashduty-gateway-store-XXXXXX",
+    snprintf(storing->folder, sizeof storing->folder, "%s/gateway-store-XXXXXX",
              folder && *folder ? folder : "/tmp");
     assert_non_null(mkdtemp(storing->folder));
     snprintf(storing->path, sizeof storing->path, "%s/gateway.db", storing->folder);
@@ -175,11 +175,18 @@ static const char *const audits[] = {
 
 static inline void audit(const struct storing *storing)
 {
+    struct error error = {0};
+    struct database *database = database_open(storing->path, DATABASE_OPEN, &error);
+    if (!database)
+        fail_msg("%s", error.text);
+    assert_true(database_begin_reading(database));
     for (size_t i = 0; i < sizeof audits / sizeof *audits; i++) {
-        int64_t found = number(storing, audits[i]);
+        int64_t found = database_number(database, -1, audits[i], "");
         if (found != 0)
             fail_msg("the store does not add up (%lld): %s", (long long)found, audits[i]);
     }
+    database_rollback(database);
+    database_close(database);
 }
 
 static inline int tear_down_store(void **state)

@@ -638,10 +638,12 @@ static void tidying_removes_a_little_at_a_time(void **state)
         snprintf(ids[i], sizeof ids[i], "m%zu", i);
         events[i] = message_of(ids[i], ids[i]);
     }
-    assert_true(store_receive(storing->store, events, MANY, LEASE_MS, &storing->arena));
-    for (size_t i = 0; i < MANY; i++)
-        tries[i] = try_of(events[i].deliveries[0].id, TRY_ACCEPTED);
-    assert_true(store_report(storing->store, tries, MANY));
+    for (size_t i = 0; i < MANY; i += 50) {
+        assert_true(store_receive(storing->store, events + i, 50, LEASE_MS, &storing->arena));
+        for (size_t k = i; k < i + 50; k++)
+            tries[k] = try_of(events[k].deliveries[0].id, TRY_ACCEPTED);
+        assert_true(store_report(storing->store, tries + i, 50));
+    }
     clock_set_wall_ms(NOON_MS + 31 * DAY);
     for (bool more = true; more; rounds++) {
         assert_true(rounds < 20);
@@ -683,6 +685,39 @@ static void what_waits_for_a_route_gets_its_present_key(void **state)
     for (size_t i = 0; i < 2; i++)
         assert_string_equal(claimed.claims[i].flashduty_key,
                             claimed.claims[i].delivery_id == id ? "key-new" : "key-a");
+}
+
+static void what_waits_is_due_at_once_with_a_new_key(void **state)
+{
+    static const struct store_route renewed = {"a", "key-new"};
+    struct storing *storing = *state;
+    int64_t id = receive_to_be_sent(storing, "disk", SEVERITY_CRITICAL);
+    report(storing, id, TRY_FAILED);
+    expect_no_claim(storing);
+    assert_true(store_set_key(storing->store, "shop", &renewed));
+    expect_claim(storing, id);
+}
+
+static void two_routes_that_become_one_keep_the_order_of_an_alert(void **state)
+{
+    static const struct store_route merged = {"a", "key-b"};
+    struct storing *storing = *state;
+    struct store_event trigger = event_of("disk", SEVERITY_CRITICAL);
+    struct store_event recovery = event_of("disk", SEVERITY_OK);
+    struct store_try tries[2];
+    to(&trigger, to_both, 2);
+    take(storing, &trigger);
+    take(storing, &recovery);
+    for (size_t i = 0; i < 2; i++)
+        tries[i] = try_of(trigger.deliveries[i].id, TRY_NONE);
+    assert_true(store_report(storing->store, tries, 2));
+    assert_true(store_set_key(storing->store, "shop", &merged));
+    const int64_t ids[] = {trigger.deliveries[0].id, trigger.deliveries[1].id,
+                           recovery.deliveries[0].id, recovery.deliveries[1].id};
+    for (size_t i = 0; i < 4; i++) {
+        expect_claim(storing, ids[i]);
+        report(storing, ids[i], TRY_ACCEPTED);
+    }
 }
 
 /* ---- who drains ---- */
@@ -779,6 +814,8 @@ int main(void)
         IN_BOTH(tidying_removes_a_little_at_a_time),
         IN_BOTH(closed_alerts_are_forgotten_after_keep_days),
         IN_BOTH(what_waits_for_a_route_gets_its_present_key),
+        IN_BOTH(what_waits_is_due_at_once_with_a_new_key),
+        IN_BOTH(two_routes_that_become_one_keep_the_order_of_an_alert),
         IN_BOTH(one_process_drains_a_store),
         IN_BOTH(an_empty_store_has_nothing_to_do),
         IN_BOTH(what_is_due_is_said_to_be),

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #define NOON_MS (1800000000 * SECOND)
-#define STEPS 2500
+#define STEPS 2000
 #define OPEN_MAX 512
 #define ALERTS 6
 
@@ -160,7 +160,7 @@ static void confirm_some(struct world *world)
     struct store_confirmation confirmation = {.scope = "shop",
                                               .integration = "shop",
                                               .request_id = "r",
-                                              .message_id = id,
+                                              .topic = id,
                                               .url = "https://example.invalid/",
                                               .host = "example.invalid",
                                               .reason = "no answer"};
@@ -220,7 +220,7 @@ static void live(struct storing *storing, uint64_t seed)
     world.stores[1] = open_store(storing);
     for (int i = 0; i < STEPS; i++) {
         step(&world);
-        if (i % 10 == 0)
+        if (i % 25 == 0)
             audit(storing);
     }
     store_free(world.stores[1]);
