@@ -4,13 +4,15 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
-import time
+from contextlib import closing
+from pathlib import Path
 
 from tests.faults import history as histories
 from tests.faults.upstream import Upstream
-from tests.support import fastcgi, paths, settings
+from tests.support import paths, settings
 from tests.support.cgi import program_environment, run_cgi, variables
 from tests.support.fastcgi import Connection, whole_request
 from tests.support.process import Sandbox, wait_until
@@ -31,6 +33,19 @@ def flashduty_key(integration):
     return f"flashduty-key-of-integration-{integration}"
 
 
+def processes_of(folder):
+    """Processes whose environment names the folder."""
+    needle = os.fsencode(folder)
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and needle in (entry / "environ").read_bytes():
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
 class Place:
     """A sandbox with a Flashduty, a configuration with some Guance integrations, and a store."""
 
@@ -42,6 +57,7 @@ class Place:
         self.store = self.folder / "gateway.db"
         self.config = self.folder / "gateway.conf"
         self.history = histories.History()
+        self.served = []
         self.settings = {
             **settings.settings(self.upstream.push_url),
             "store": f"sqlite:{self.store}",
@@ -72,7 +88,13 @@ class Place:
 
     def close(self):
         """Ends everything."""
+        self.wait_for_detached()
         self.sandbox.close()
+
+    def wait_for_detached(self, seconds=40):
+        """Waits until those drains are over that plain CGI has started by itself."""
+        own = {served.pid for served in self.served}
+        wait_until(lambda: not processes_of(self.folder) - own, seconds, "the detached drains")
 
     # ---- drains ----
 
@@ -91,31 +113,56 @@ class Place:
         )
         return done.returncode
 
-    def drain_until_empty(self, seconds=60):
-        """Drains again and again."""
-        end = time.monotonic() + seconds
-        while self.store.exists() and histories.waiting(self.store):
-            if time.monotonic() > end:
-                return False
+    def drain_until_empty(self, rounds=10):
+        """Drains again and again, as a cron job does every minute; whether nothing waits any more."""
+        for _ in range(rounds):
+            if not histories.waiting(self.store):
+                return True
+            self.let_pass(60)
             self.drain()
-            time.sleep(0.2)
-        return True
+        return not histories.waiting(self.store)
 
     def wait_until_empty(self, seconds=60):
         """Waits for a drainer that runs."""
         wait_until(lambda: not histories.waiting(self.store), seconds, "an empty outbox")
 
+    # ---- time ----
+
+    def let_pass(self, seconds):
+        """Lets the store believe that so much time has passed: all that it waits for is nearer.
+
+        No process may be at work: it would lose what it is sending.
+        """
+        self.wait_for_detached()
+        ms = int(seconds * 1000)
+        with closing(sqlite3.connect(self.store, timeout=10)) as store, store:
+            store.execute("UPDATE delivery SET due_ms = due_ms - ?1, created_ms = created_ms - ?1,"
+                          " scheduled_ms = scheduled_ms - ?1 WHERE state < 2", (ms,))  # fmt: skip
+            store.execute("UPDATE delivery SET lease_steady_ms = lease_steady_ms - ?"
+                          " WHERE state = 1", (ms,))  # fmt: skip
+            store.execute("UPDATE destination SET probe_steady_ms = probe_steady_ms - ?1,"
+                          " hold_steady_ms = hold_steady_ms - ?1", (ms,))  # fmt: skip
+
+    def forget_failures(self):
+        """Lets the store believe that no destination is failing."""
+        with closing(sqlite3.connect(self.store, timeout=10)) as store, store:
+            store.execute("DELETE FROM destination")
+
     # ---- what came of it ----
 
+    def use(self, name):
+        """From now on the store is another file of the folder."""
+        self.store = self.folder / name
+        self.configure(store=f"sqlite:{self.store}")
+
     def problems(self):
-        """What is wrong with the history, and with the store."""
+        """What is wrong with the history, and with the stores."""
         destinations = {name: flashduty_key(name) for name in self.names}
-        noted = histories.noted_requests(self.store) if self.store.exists() else ()
-        problems = histories.check_history(
-            self.history, self.upstream.events, destinations, noted
-        )
-        if self.store.exists():
-            problems += histories.check_store(self.store)
+        stores = sorted(self.folder.glob("*.db"))
+        noted = set().union(*(histories.noted_requests(store) for store in stores))
+        problems = histories.check_history(self.history, self.upstream.events, destinations, noted)
+        for store in stores:
+            problems += histories.check_store(store)
         return problems + [f"violation: {words}" for words in self.upstream.violations]
 
     @property
@@ -181,6 +228,7 @@ class Served:
         self._popen = None
         self.log = place.folder / f"{name}.log"
         place.sandbox.defer(self.stop)
+        place.served.append(self)
         self.start()
 
     def start(self):

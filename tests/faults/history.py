@@ -74,6 +74,8 @@ class History:
         self._lock = threading.Lock()
         self._alerts = defaultdict(list)
         self.kills = []
+        # What could not be written down, or was not heard, may come again.
+        self.may_repeat = False
         self.started = time.time()
 
     def post(self, integration, alert, word, time_s=None):
@@ -139,7 +141,7 @@ def _collapsed(titles):
     return [title for i, title in enumerate(titles) if i == 0 or titles[i - 1] != title]
 
 
-def _check_alert(posts, events, kills, noted):
+def _check_alert(posts, events, kills, noted, may_repeat):
     """What is wrong with one alert: its posts in order, its acceptances in order."""
     of = defaultdict(list)
     for event in events:
@@ -147,7 +149,7 @@ def _check_alert(posts, events, kills, noted):
     for post in posts:
         if post.is_promised and not of[post.title]:
             yield f"lost: {post.title}, answered {post.answers}"
-        fault = _accepted_twice(post, of[post.title], kills, noted)
+        fault = None if may_repeat else _accepted_twice(post, of[post.title], kills, noted)
         if fault:
             at = [round(event.time, 3) for event in of[post.title]]
             yield f"{fault}: {post.title} at {at}, answered {post.answers}"
@@ -173,7 +175,9 @@ def check_history(history, events, destinations, noted=()):
         else:
             by_alert[post.integration, post.alert].append(event)
     for key, of_alert in history.alerts.items():
-        problems += _check_alert(of_alert, by_alert[key], history.kills, noted)
+        problems += _check_alert(
+            of_alert, by_alert[key], history.kills, noted, history.may_repeat
+        )
     return problems
 
 

@@ -1,6 +1,17 @@
-"""A Flashduty that fails as the real one and the way to it may, and remembers who cannot know."""
+"""A Flashduty that fails as the real one and the way to it may, and remembers who cannot know.
+
+Besides the behaviours of tests/simulator/server.py there is one of bytes:
+
+    {"do": "raw", "bytes": b"…", "times": 9, "then": "reset", "accept": True}
+
+sends them as they are, so many times, and ends the connection, or resets it, or hangs; with
+"accept" after the event took effect. `lasting` (Flashduty key → behaviour) says who meets what.
+`script.once` is the same for the next request.
+"""
 
 import random
+import socket
+import struct
 import threading
 from dataclasses import dataclass
 
@@ -20,6 +31,7 @@ UNHEARD = (
     {"do": "drop", "when": "accepted"},
     {"do": "drip", "seconds": 60},
 )
+RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass
@@ -38,6 +50,8 @@ class _Chance:
         self._lock = threading.Lock()
         self._met = threading.local()
         self.probability = 0.0
+        self.lasting = {}
+        self.once = {}
         self.failures = 0
 
     def __getattr__(self, name):
@@ -49,7 +63,8 @@ class _Chance:
             fails = self._random.random() < self.probability
             behaviour = self._random.choice(PASSING + UNHEARD) if fails else None
             self.failures += fails
-        behaviour = behaviour or self._script.next_for(key)
+            behaviour = behaviour or self.once.pop(key, None)
+        behaviour = behaviour or self.lasting.get(key) or self._script.next_for(key)
         self._met.behaviour = behaviour
         return behaviour
 
@@ -57,7 +72,7 @@ class _Chance:
     def is_unheard(self):
         """Whether this thread's request will not be answered."""
         behaviour = getattr(self._met, "behaviour", {})
-        return behaviour in UNHEARD
+        return behaviour in UNHEARD or behaviour.get("do") == "raw"
 
 
 class Upstream(Flashduty):
@@ -70,6 +85,40 @@ class Upstream(Flashduty):
     def fail(self, probability):
         """From now on requests fail with this probability."""
         self.script.probability = probability
+
+    @property
+    def lasting(self):
+        """Flashduty key → what all its requests meet."""
+        return self.script.lasting
+
+    def _handler(self):
+        owner = self
+
+        class Handler(super()._handler()):
+            """Sends bytes, too."""
+
+            def _act(self, behaviour, request):
+                if behaviour["do"] == "raw":
+                    self._send_raw(behaviour, request)
+                else:
+                    super()._act(behaviour, request)
+
+            def _send_raw(self, behaviour, request):
+                self.close_connection = True
+                if behaviour.get("accept"):
+                    owner.respond(request)
+                for _ in range(behaviour.get("times", 1)):
+                    if not self._write(behaviour["bytes"]):
+                        return
+                    if behaviour.get("pause") and owner._stopping.wait(behaviour["pause"]):
+                        return
+                if behaviour.get("then") == "hang":
+                    owner._stopping.wait(60)
+                elif behaviour.get("then") == "reset":
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    self.connection.close()
+
+        return Handler
 
     def _remember(self, event, violations):
         if event is not None:
