@@ -9,6 +9,7 @@
 #include "base/harden.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "config/keys.h"
 #include "delivery/drainer.h"
 #include "gateway.h"
 #include "serve.h"
@@ -64,16 +65,6 @@ static void open_store(struct gateway *gateway, const struct config *config, boo
     arena_clear(&arena);
 }
 
-/* What waits goes out with the keys of today. */
-static void bring_up_to_date(struct store *store, const struct config *config)
-{
-    for (size_t i = 0; i < config->integration_count; i++) {
-        const struct store_route route = {"", config->integrations[i].flashduty_key};
-        if (!store_set_key(store, config->integrations[i].name, &route))
-            return;
-    }
-}
-
 static struct drain_means drain_means(const struct gateway *gateway)
 {
     const struct config *config = gateway->config;
@@ -85,7 +76,7 @@ static void start_draining(struct gateway *gateway)
 {
     struct error error = {0};
     const struct drain_means means = drain_means(gateway);
-    bring_up_to_date(gateway->store, gateway->config);
+    config_update_store(gateway->config, gateway->store);
     gateway->drainer = drainer_start(&means, &error);
     if (!gateway->drainer)
         log_event(LOG_ERROR, "nothing is drained", "reason", error.text, NULL);
@@ -117,7 +108,7 @@ static int drain_detached(struct gateway *gateway)
     if (!gateway->config || !gateway->store)
         return EXIT_FAILURE;
     const struct drain_means means = drain_means(gateway);
-    bring_up_to_date(gateway->store, gateway->config);
+    config_update_store(gateway->config, gateway->store);
     return drain(&means, &watch, &report) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -131,11 +122,19 @@ static void drain_after_answer(struct gateway *gateway)
 
 /* ---- running ---- */
 
+static void end(void *context)
+{
+    const struct gateway *gateway = context;
+    if (gateway->drainer)
+        drainer_end(gateway->drainer);
+}
+
 static int run(struct gateway *gateway, bool is_cgi, const struct config *defaults)
 {
     const struct config *config = gateway->config ? gateway->config : defaults;
     struct server server = {
         .handle = gateway_handle,
+        .end = end,
         .context = gateway,
         .workers = config->workers,
         .max_body_bytes = config->max_body_bytes,

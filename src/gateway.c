@@ -243,18 +243,25 @@ static void count(const struct exchange *x, enum outcome outcome)
 
 /* ---- confirm ---- */
 
-static bool keep_confirmation(struct exchange *x, const struct item *item, const char *reason)
+static struct store_confirmation confirmation_of(const struct exchange *x, const struct item *item,
+                                                 const char *reason)
 {
-    const struct store_confirmation confirmation = {
+    return (struct store_confirmation){
         .scope = x->scope,
         .integration = x->integration->name,
         .request_id = x->request->id,
-        .message_id = item->message_id,
+        .topic = item->confirm_topic,
         .url = item->confirm_url,
         .host = item->confirm_host,
         .is_private = item->confirm_private,
         .reason = reason,
     };
+}
+
+/* In pass-through nothing says that the key is anybody's. */
+static bool keep_confirmation(struct exchange *x, const struct item *item, const char *reason)
+{
+    const struct store_confirmation confirmation = confirmation_of(x, item, reason);
     bool is_kept = x->gateway->store && !x->gateway->config->pass_through &&
                    store_keep_confirmation(x->gateway->store, &confirmation);
     log_event(LOG_ERROR, "subscription not confirmed", "request_id", x->request->id, "host",
@@ -264,6 +271,13 @@ static bool keep_confirmation(struct exchange *x, const struct item *item, const
                         "the link in SMN's message by hand within 48 hours",
               NULL);
     return is_kept;
+}
+
+static void note_confirmed(struct exchange *x, const struct item *item)
+{
+    const struct store_confirmation confirmation = confirmation_of(x, item, "");
+    if (x->gateway->store && !store_confirmed(x->gateway->store, &confirmation))
+        log_event(LOG_WARNING, "not recorded", "request_id", x->request->id, NULL);
 }
 
 static enum outcome confirm(struct exchange *x, const struct item *item)
@@ -279,7 +293,7 @@ static enum outcome confirm(struct exchange *x, const struct item *item)
     bool is_confirmed = confirm_subscription(&get, &cause);
     x->forward_us = clock_monotonic_us() - start_us;
     if (is_confirmed) {
-        count(x, OUTCOME_CONFIRMED);
+        note_confirmed(x, item);
         return OUTCOME_CONFIRMED;
     }
     if (keep_confirmation(x, item, cause.text))
@@ -499,6 +513,10 @@ static void log_items(struct exchange *x)
         if (word)
             log_event(LOG_WARNING, "unknown level", "request_id", x->request->id, "vendor",
                       x->gateway->vendor->name, "word", word, NULL);
+        if (item->note)
+            log_event(item->note_is_detail ? LOG_DEBUG : LOG_WARNING, "odd payload", "request_id",
+                      x->request->id, "vendor", x->gateway->vendor->name, "reason", item->note,
+                      NULL);
         if (x->receipt.is_array && item->kind == ITEM_IGNORED)
             log_event(item->warn ? LOG_WARNING : LOG_INFO, "ignored", "request_id", x->request->id,
                       "vendor", x->gateway->vendor->name, "reason", item->reason, NULL);

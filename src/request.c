@@ -79,6 +79,9 @@ static void read_body(struct request *request, size_t limit, struct error *error
     if (!read_declared_length(request, error))
         return;
     const size_t declared = request->declared_length;
+    /* Only a POST must have a body: a server may leave the input of any other open for long. */
+    if (declared == SIZE_MAX && !request->source->ends && strcmp(request->method, "POST"))
+        return;
     bool is_too_large = declared != SIZE_MAX && declared > limit;
     if (!is_too_large && !read_all(request, limit, error))
         return;

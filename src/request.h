@@ -38,7 +38,8 @@ struct request {
 
 /* Fills in all, and reads the body to its end, at most limit bytes. What goes wrong stands in
  * request->error: ERROR_TOO_LARGE above the limit; ERROR_INVALID for a body that is cut off, or
- * not as long as CONTENT_LENGTH says. */
+ * not as long as CONTENT_LENGTH says. A body whose end is not marked is read only if CONTENT_LENGTH
+ * announces it, or if it is posted. */
 void request_receive(struct request *request, const struct request_source *source,
                      int64_t arrived_ms, size_t limit) __attribute__((nonnull));
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -17,11 +19,25 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "records.h"
 
-/* Connections that have sent nothing yet: each costs a descriptor and no thread. */
-#define SILENT_MAX 256
-/* ... and is dropped after this, or when a newer one needs the place. */
+/* Connections that have sent nothing yet, or wait for a thread: each costs a descriptor. Others are
+ * left in the socket's backlog, where nobody's request is lost. */
+#define WAITING_MAX 1024
+#define WAITING_MIN 16
+/* Silent connections are dropped after this ... */
 #define SILENT_TIMEOUT_MS 10000
+/* ... or if newer ones need the place and this has passed: a web server speaks at once. */
+#define SILENT_GRACE_MS 1000
+/* How often it is looked whether there is a place again, besides when a thread makes one. */
+#define HELD_TICK_MS 50
+/* Connections taken before those that have been taken are looked at. */
+#define ACCEPT_BATCH 64
+#define WARNING_INTERVAL_MS 10000
+/* Descriptors that a worker needs for its connection to Flashduty and the name's resolution, and
+ * those of a process that serves nothing: log, store, locks. */
+#define WORKER_DESCRIPTORS 4
+#define OTHER_DESCRIPTORS 64
 /* Threads that read a request while `workers` others answer theirs. */
 #define READERS_MAX 64
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
@@ -36,7 +52,9 @@
 
 struct connection {
     int descriptor; /* -1: none */
-    int64_t arrived_ms;
+    int64_t accepted_ms;
+    int64_t arrived_ms; /* when its request came */
+    bool was_silent;    /* it was connected before its request came */
 };
 
 struct pool;
@@ -54,7 +72,7 @@ struct pool {
     pthread_mutex_t lock;
     pthread_cond_t arrived;  /* a connection for a thread, or the end */
     pthread_cond_t released; /* a worker's place, or a thread that has nothing more to do */
-    struct connection queue[SILENT_MAX];
+    struct connection queue[WAITING_MAX];
     size_t queue_start, queue_length;
     struct reader *readers;
     size_t reader_count, reader_max, idle_count;
@@ -62,8 +80,11 @@ struct pool {
     bool is_stopping;
     int wake; /* eventfd: the accepting loop looks at the queue again */
 
-    struct connection silent[SILENT_MAX]; /* the accepting loop's own */
-    size_t silent_count;
+    /* The accepting loop's own. With those in the queue there are never more than `places`. */
+    struct connection silent[WAITING_MAX];
+    size_t silent_count, places;
+    int64_t held_since_ms; /* since when connections may wait in the backlog; 0: none does */
+    int64_t warned_ms;
 };
 
 static volatile sig_atomic_t stop_signal;
@@ -194,17 +215,22 @@ static int serve_cgi(const struct server *server)
 
 /* ---- one FastCGI connection ---- */
 
+/* What a request is read from: its parameters, then its body. */
+struct fastcgi_source {
+    FCGX_Request *fastcgi;
+    struct records *records;
+};
+
 static const char *parameter(void *context, const char *name)
 {
-    const FCGX_Request *request = context;
-    return FCGX_GetParam(name, request->envp);
+    const struct fastcgi_source *peer = context;
+    return FCGX_GetParam(name, peer->fastcgi->envp);
 }
 
 static ssize_t read_stream(void *context, char *buffer, size_t size)
 {
-    const FCGX_Request *request = context;
-    int count = FCGX_GetStr(buffer, size < INT_MAX ? (int)size : INT_MAX, request->in);
-    return count == 0 && FCGX_GetError(request->in) ? -1 : count;
+    const struct fastcgi_source *peer = context;
+    return records_read_body(peer->records, buffer, size);
 }
 
 static void set_silence(int descriptor, int option, int seconds)
@@ -254,11 +280,12 @@ static void stop_watching(struct reader *reader)
         close(descriptor);
 }
 
-static void answer(struct reader *reader, FCGX_Request *fastcgi, int64_t arrived_ms, bool *drained)
+static void answer(struct reader *reader, struct fastcgi_source *peer, int64_t arrived_ms,
+                   bool *drained)
 {
     struct pool *pool = reader->pool;
     const struct server *server = pool->server;
-    const struct request_source source = {parameter, read_stream, fastcgi, true};
+    const struct request_source source = {parameter, read_stream, peer, true};
     struct request request;
     struct response response = {0};
     struct text out = {0};
@@ -272,36 +299,59 @@ static void answer(struct reader *reader, FCGX_Request *fastcgi, int64_t arrived
         release_worker(pool);
     response_write(&response, &out);
     if (!out.failed && out.length <= INT_MAX)
-        FCGX_PutStr(text_string(&out), (int)out.length, fastcgi->out);
+        FCGX_PutStr(text_string(&out), (int)out.length, peer->fastcgi->out);
     *drained = request.is_drained;
     text_clear(&out);
     text_clear(&response.body);
     request_clear(&request);
 }
 
-/* Reads, answers and closes. The connection is never kept: libfcgi would wait on it for the next
- * request with a thread, and would read what is left of a body as records. */
+/* Reads the head, and lets libfcgi have it from a file: it reads only to the end of that. */
+static bool read_head(struct records *records, FCGX_Request *fastcgi)
+{
+    struct text head = {0};
+    bool is_read = records_read_head(records, &head);
+    int file = is_read ? memfd_create("head", MFD_CLOEXEC) : -1;
+    if (is_read && file < 0)
+        log_event(LOG_ERROR, "a request cannot be read", "reason", strerror(errno), NULL);
+    is_read = file >= 0 && write_all(file, text_string(&head), head.length) &&
+              lseek(file, 0, SEEK_SET) == 0;
+    text_clear(&head);
+    /* No listening socket: after a role that is none libfcgi would accept from it by itself. */
+    FCGX_InitRequest(fastcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
+    fastcgi->ipcFd = file;
+    fastcgi->keepConnection = 1;
+    if (!is_read || FCGX_Accept_r(fastcgi) < 0) {
+        FCGX_Free(fastcgi, 1);
+        return false;
+    }
+    close(file);
+    fastcgi->ipcFd = records->descriptor;
+    return true;
+}
+
+/* Reads, answers and closes. The connection is never kept: it would hold a thread until the peer
+ * sends its next request. */
 static void serve_connection(struct reader *reader, struct connection connection)
 {
     FCGX_Request fastcgi;
+    struct records records;
+    struct fastcgi_source peer = {&fastcgi, &records};
     bool drained = false;
     start_watching(reader, connection);
     set_silence(connection.descriptor, SO_RCVTIMEO, HEAD_SILENCE_S);
     set_silence(connection.descriptor, SO_SNDTIMEO, SEND_SILENCE_S);
-    /* No listening socket: after a head that is none libfcgi would accept from it by itself. */
-    FCGX_InitRequest(&fastcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
-    fastcgi.ipcFd = connection.descriptor;
-    fastcgi.keepConnection = 1;
-    if (FCGX_Accept_r(&fastcgi) < 0) {
+    records_init(&records, connection.descriptor);
+    if (!read_head(&records, &fastcgi)) {
         stop_watching(reader);
+        close(connection.descriptor);
         return;
     }
     set_silence(connection.descriptor, SO_RCVTIMEO, BODY_SILENCE_S);
-    /* A connection cut within the parameters passes for an accepted request. */
-    if (FCGX_GetError(fastcgi.in) || !FCGX_GetParam("REQUEST_METHOD", fastcgi.envp))
-        stop_watching(reader);
+    if (FCGX_GetParam("REQUEST_METHOD", fastcgi.envp))
+        answer(reader, &peer, connection.arrived_ms, &drained);
     else
-        answer(reader, &fastcgi, connection.arrived_ms, &drained);
+        stop_watching(reader);
     fastcgi.keepConnection = 1;
     FCGX_Finish_r(&fastcgi);
     if (drained)
@@ -325,7 +375,7 @@ static void *read_connections(void *context)
             break;
         pool->idle_count--;
         struct connection connection = pool->queue[pool->queue_start];
-        pool->queue_start = (pool->queue_start + 1) % SILENT_MAX;
+        pool->queue_start = (pool->queue_start + 1) % WAITING_MAX;
         pool->queue_length--;
         pthread_mutex_unlock(&pool->lock);
         if (write(pool->wake, &one, sizeof one) < 0 && errno != EAGAIN)
@@ -357,46 +407,88 @@ static void add_reader(struct pool *pool)
         log_event(LOG_ERROR, "no thread can be started", "reason", strerror(failure), NULL);
 }
 
-static bool enqueue(struct pool *pool, struct connection connection)
+/* There is a place: that of the connection among the silent ones. */
+static void enqueue(struct pool *pool, struct connection connection)
 {
     pthread_mutex_lock(&pool->lock);
-    bool has_place = pool->queue_length < SILENT_MAX;
-    if (has_place) {
-        pool->queue[(pool->queue_start + pool->queue_length++) % SILENT_MAX] = connection;
-        add_reader(pool);
-        pthread_cond_signal(&pool->arrived);
-    }
+    pool->queue[(pool->queue_start + pool->queue_length++) % WAITING_MAX] = connection;
+    add_reader(pool);
+    pthread_cond_signal(&pool->arrived);
     pthread_mutex_unlock(&pool->lock);
-    return has_place;
 }
 
 /* ---- the accepting loop ---- */
 
-static void drop_oldest_silent(struct pool *pool)
+static bool has_place(struct pool *pool)
 {
+    pthread_mutex_lock(&pool->lock);
+    bool has_place = pool->silent_count + pool->queue_length < pool->places;
+    pthread_mutex_unlock(&pool->lock);
+    return has_place;
+}
+
+static bool can_drop_silent(const struct pool *pool, int64_t now_ms)
+{
+    return pool->silent_count > 0 && now_ms - pool->silent[0].accepted_ms > SILENT_GRACE_MS;
+}
+
+/* Drops the one that has been silent for longest. False if all have spoken, or may be about to. */
+static bool drop_silent(struct pool *pool, int64_t now_ms)
+{
+    char byte;
+    if (!can_drop_silent(pool, now_ms) ||
+        recv(pool->silent[0].descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        return false;
     close(pool->silent[0].descriptor);
     pool->silent_count--;
     memmove(&pool->silent[0], &pool->silent[1], pool->silent_count * sizeof pool->silent[0]);
+    return true;
 }
 
-static void accept_connection(struct pool *pool)
+/* From now on connections are left in the backlog, until it is seen empty. */
+static void hold_back(struct pool *pool, int64_t now_ms, const char *reason)
+{
+    if (pool->held_since_ms)
+        return;
+    pool->held_since_ms = now_ms;
+    if (pool->warned_ms && now_ms - pool->warned_ms < WARNING_INTERVAL_MS)
+        return;
+    pool->warned_ms = now_ms;
+    log_event(LOG_WARNING, "connections have to wait", "reason", reason, NULL);
+}
+
+/* False if none was there, or none can be taken now. */
+static bool accept_connection(struct pool *pool)
 {
     int descriptor = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
-    if (descriptor < 0) {
-        bool is_harmless = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
-        if (is_harmless)
-            return;
-        /* Out of descriptors, most likely: a silent peer gives its back, others will. */
-        log_event(LOG_ERROR, "accept failed", "reason", strerror(errno), NULL);
-        if (pool->silent_count > 0)
-            drop_oldest_silent(pool);
-        else
-            poll(NULL, 0, 100);
-        return;
+    int64_t now_ms = clock_monotonic_ms();
+    if (descriptor >= 0) {
+        /* How long it was in the backlog nobody tells: the longest that can be is assumed, so
+         * that its answer does not come too late for a vendor that waits. */
+        int64_t arrived_ms = pool->held_since_ms ? pool->held_since_ms : now_ms;
+        pool->silent[pool->silent_count++] =
+            (struct connection){descriptor, now_ms, arrived_ms, false};
+        return true;
     }
-    if (pool->silent_count == SILENT_MAX)
-        drop_oldest_silent(pool);
-    pool->silent[pool->silent_count++] = (struct connection){descriptor, clock_monotonic_ms()};
+    if (errno == EAGAIN)
+        pool->held_since_ms = 0;
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+        return false;
+    /* Out of descriptors, most likely: a silent peer gives its back, others will. */
+    hold_back(pool, now_ms, strerror(errno));
+    if (!drop_silent(pool, now_ms))
+        poll(NULL, 0, HELD_TICK_MS);
+    return false;
+}
+
+static void accept_connections(struct pool *pool)
+{
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        if (!has_place(pool) && !drop_silent(pool, clock_monotonic_ms()))
+            return;
+        if (!accept_connection(pool))
+            return;
+    }
 }
 
 /* Cuts off who takes too long to send its request: reads end as if it had gone. */
@@ -419,42 +511,47 @@ static void sort_silent(struct pool *pool, const struct pollfd *events, int64_t 
     for (size_t i = 0; i < pool->silent_count; i++) {
         struct connection connection = pool->silent[i];
         if (events[i].revents) {
-            int64_t connected_ms = connection.arrived_ms;
-            connection.arrived_ms = now_ms;
-            if (enqueue(pool, connection))
-                continue;
-            connection.arrived_ms = connected_ms;
-        } else if (now_ms - connection.arrived_ms > SILENT_TIMEOUT_MS) {
+            if (connection.was_silent)
+                connection.arrived_ms = now_ms;
+            enqueue(pool, connection);
+        } else if (now_ms - connection.accepted_ms > SILENT_TIMEOUT_MS) {
             close(connection.descriptor);
-            continue;
+        } else {
+            connection.was_silent = true;
+            pool->silent[kept++] = connection;
         }
-        pool->silent[kept++] = connection;
     }
     pool->silent_count = kept;
 }
 
-static bool is_queue_full(struct pool *pool)
+/* Waits until something is to be done. events: the listening socket, the wake-up, then one an
+ * entry of silent. False if it was a signal. */
+static bool wait_for_events(struct pool *pool, struct pollfd *events)
 {
-    pthread_mutex_lock(&pool->lock);
-    bool is_full = pool->queue_length == SILENT_MAX;
-    pthread_mutex_unlock(&pool->lock);
-    return is_full;
+    int64_t now_ms = clock_monotonic_ms();
+    bool accepts = has_place(pool) || can_drop_silent(pool, now_ms);
+    const struct timespec tick = {.tv_sec = accepts,
+                                  .tv_nsec = accepts ? 0 : HELD_TICK_MS * 1000000};
+    sigset_t open_to_signals;
+    sigemptyset(&open_to_signals);
+    if (!accepts)
+        hold_back(pool, now_ms, "there is no place for more");
+    events[0] = (struct pollfd){.fd = accepts ? STDIN_FILENO : -1, .events = POLLIN};
+    events[1] = (struct pollfd){.fd = pool->wake, .events = POLLIN};
+    for (size_t i = 0; i < pool->silent_count; i++)
+        events[2 + i] = (struct pollfd){.fd = pool->silent[i].descriptor, .events = POLLIN};
+    if (ppoll(events, 2 + pool->silent_count, &tick, &open_to_signals) < 0)
+        return false;
+    if (accepts && !events[0].revents)
+        pool->held_since_ms = 0;
+    return true;
 }
 
 static void accept_until_stopped(struct pool *pool)
 {
-    struct pollfd events[2 + SILENT_MAX];
-    const struct timespec tick = {.tv_sec = 1};
-    sigset_t open_to_signals;
-    sigemptyset(&open_to_signals);
+    struct pollfd events[2 + WAITING_MAX];
     while (!stop_signal) {
-        events[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
-        events[1] = (struct pollfd){.fd = pool->wake, .events = POLLIN};
-        bool is_full = is_queue_full(pool);
-        for (size_t i = 0; i < pool->silent_count; i++)
-            events[2 + i] =
-                (struct pollfd){.fd = is_full ? -1 : pool->silent[i].descriptor, .events = POLLIN};
-        if (ppoll(events, 2 + pool->silent_count, &tick, &open_to_signals) < 0)
+        if (!wait_for_events(pool, events))
             continue;
         uint64_t ignored;
         if (events[1].revents && read(pool->wake, &ignored, sizeof ignored) < 0 && errno != EAGAIN)
@@ -463,7 +560,7 @@ static void accept_until_stopped(struct pool *pool)
         sort_silent(pool, events + 2, now_ms);
         watch_readers(pool, now_ms);
         if (events[0].revents)
-            accept_connection(pool);
+            accept_connections(pool);
     }
 }
 
@@ -487,11 +584,33 @@ static bool finish(struct pool *pool)
     return !is_late;
 }
 
+/* How many connections may wait without taking the descriptors of those that are served. The soft
+ * limit is often 1024, for the sake of select(2), which nothing here calls. */
+static size_t count_places(const struct pool *pool)
+{
+    struct rlimit limit;
+    /* A connection that is read is open twice: see start_watching(). */
+    const rlim_t others = 2 * pool->reader_max +
+                          (rlim_t)pool->server->workers * WORKER_DESCRIPTORS + OTHER_DESCRIPTORS;
+    const rlim_t wanted = others + WAITING_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return WAITING_MIN;
+    if (limit.rlim_cur < wanted) {
+        struct rlimit higher = {limit.rlim_max < wanted ? limit.rlim_max : wanted, limit.rlim_max};
+        if (!setrlimit(RLIMIT_NOFILE, &higher))
+            limit = higher;
+    }
+    if (limit.rlim_cur >= wanted)
+        return WAITING_MAX;
+    return limit.rlim_cur < others + WAITING_MIN ? WAITING_MIN : (size_t)(limit.rlim_cur - others);
+}
+
 static bool pool_init(struct pool *pool, const struct server *server)
 {
     pthread_condattr_t monotonic;
     pool->server = server;
     pool->reader_max = (size_t)server->workers + READERS_MAX;
+    pool->places = count_places(pool);
     pool->readers = calloc(pool->reader_max, sizeof *pool->readers);
     pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return pool->readers && pool->wake >= 0 && !pthread_condattr_init(&monotonic) &&
@@ -519,6 +638,7 @@ static int serve_fastcgi(const struct server *server)
         return EXIT_FAILURE;
     }
     accept_until_stopped(pool);
+    server->end(server->context);
     if (!finish(pool)) {
         log_event(LOG_WARNING, "stopped before every request was answered", NULL);
         _exit(EXIT_SUCCESS);

@@ -4,8 +4,11 @@
  *
  * Under FastCGI threads come on demand. A connection costs a thread only once it has sent
  * something, and counts against `workers` only once its request is read whole; a peer that stays
- * silent or drips is cut off. SIGTERM, SIGUSR1 and SIGINT end the process after what is in flight
- * is answered (SHUTDOWN_TIMEOUT_MS); under CGI they end it at once.
+ * silent or drips is cut off. Who has spoken is answered, by 503 once its deadline has passed. What
+ * finds no place waits in the socket's backlog, and that time counts too.
+ *
+ * SIGTERM, SIGUSR1 and SIGINT end the process after what is in flight is answered
+ * (SHUTDOWN_TIMEOUT_MS); under CGI they end it at once.
  */
 #ifndef SERVE_H
 #define SERVE_H
@@ -19,6 +22,8 @@
 struct server {
     /* Answers one request. Called from several threads. */
     void (*handle)(void *context, struct request *request, struct response *response);
+    /* FastCGI: told once that the end has begun, while requests in flight go on. */
+    void (*end)(void *context);
     void *context;
     int workers;           /* most requests in `handle` at once */
     size_t max_body_bytes; /* longest body */

@@ -37,6 +37,8 @@
 /* A longer Retry-After is not believed. */
 #define RETRY_AFTER_S_MAX 3600
 
+/* All CGI variables of a request: many times what web servers take as a request's head. */
+#define REQUEST_HEAD_BYTES_MAX 262144
 /* A peer of the FastCGI socket has this long to send head and body. */
 #define RECEIVE_TIMEOUT_MS 10000
 /* What is in flight at SIGTERM has this long to finish. */

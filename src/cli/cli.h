@@ -12,21 +12,28 @@ enum cli_exit {
     CLI_DONE = 0,
     CLI_NO = 1, /* the answer is no */
     CLI_USAGE = 2,
+    CLI_STORE = 3, /* there is none, or it cannot be used */
     CLI_NOT_FOUND = 4,
     CLI_NETWORK = 5,
 };
 
-/* An option with a value, of one command. */
+/* An option of one command: with a value, or a flag without one. */
 struct cli_option {
     const char *name; /* without its dashes; NULL ends the table */
     const char **value;
+    bool *flag;
 };
+
+/* As many words as one likes. */
+#define CLI_ANY_WORDS -1
+/* Behind the words that were given stand at least so many NULL. */
+#define CLI_WORDS_NULL 4
 
 /* What was given to a command. */
 struct cli_call {
     bool json; /* -o json */
     int count; /* words after the options were taken out */
-    const char *words[4];
+    const char **words;
 };
 
 struct command {
@@ -40,7 +47,8 @@ struct command {
 };
 
 extern const struct command command_check, command_map, command_verify, command_send,
-    command_new_integration;
+    command_new_integration, command_alert, command_outbox, command_drain, command_confirm,
+    command_status;
 
 /* The vendor of a name; NULL after saying on stderr which ones there are. */
 const struct vendor *cli_vendor(const char *name) __attribute__((nonnull));

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,8 +10,9 @@
 #include "base/limits.h"
 #include "cli/cli.h"
 
-static const struct command *const commands[] = {&command_check, &command_map, &command_verify,
-                                                 &command_send, &command_new_integration};
+static const struct command *const commands[] = {
+    &command_check, &command_map,    &command_verify, &command_send,    &command_new_integration,
+    &command_alert, &command_outbox, &command_drain,  &command_confirm, &command_status};
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static const char *current = "";
@@ -81,7 +83,8 @@ static enum cli_exit help(void)
     puts("\n  COMMAND --help   says more\n"
          "  -o json          records as JSON, in every command that prints some\n"
          "  --version        prints the version\n\n"
-         "Exit status: 0 done, 1 the answer is no, 2 wrong usage, 4 not found, 5 the network.");
+         "Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 the store, 4 not found,\n"
+         "5 the network.");
     return CLI_DONE;
 }
 
@@ -92,20 +95,37 @@ static enum cli_exit command_help(const struct command *command)
     return CLI_DONE;
 }
 
-/* Takes "--name VALUE" or "--name=VALUE". 0: no such option, -1: without a value, else how many
- * words it took. */
-static int take_option(const struct command *command, const char *word, const char *next)
+static const struct cli_option *find_option(const struct command *command, const char *name,
+                                            size_t length)
+{
+    for (const struct cli_option *option = command->options; option && option->name; option++) {
+        if (strlen(option->name) == length && !strncmp(option->name, name, length))
+            return option;
+    }
+    return NULL;
+}
+
+/* Takes "--name VALUE", "--name=VALUE" or, of one without a value, "--name". *taken: how many words
+ * it was. */
+static enum cli_exit take_option(const struct command *command, const char *word, const char *next,
+                                 int *taken)
 {
     size_t length = strcspn(word, "=");
-    for (const struct cli_option *option = command->options; option && option->name; option++) {
-        if (strlen(option->name) != length - 2 || strncmp(option->name, word + 2, length - 2))
-            continue;
-        *option->value = word[length] == '=' ? word + length + 1 : next;
-        if (!*option->value)
-            return -1;
-        return word[length] == '=' ? 1 : 2;
+    const struct cli_option *option = find_option(command, word + 2, length - 2);
+    const char *value = word[length] == '=' ? word + length + 1 : NULL;
+    if (!option)
+        return cli_usage("%s is no option", word);
+    if (option->flag && value)
+        return cli_usage("--%s takes no value", option->name);
+    if (option->flag) {
+        *option->flag = true;
+        return CLI_DONE;
     }
-    return 0;
+    if (!value && !next)
+        return cli_usage("%s takes a value", word);
+    *option->value = value ? value : next;
+    *taken = value ? 1 : 2;
+    return CLI_DONE;
 }
 
 static bool is_format(const char *word)
@@ -113,40 +133,61 @@ static bool is_format(const char *word)
     return word && (!strcmp(word, "json") || !strcmp(word, "text"));
 }
 
-static enum cli_exit run(const struct command *command, int argc, char **argv)
+static enum cli_exit add_word(const struct command *command, const char *word,
+                              struct cli_call *call)
 {
-    struct cli_call call = {0};
+    if (command->max_words != CLI_ANY_WORDS && call->count == command->max_words)
+        return cli_usage("\"%s\" is one word too many: %s %s", word, command->name,
+                         command->arguments);
+    call->words[call->count++] = word;
+    return CLI_DONE;
+}
+
+/* Sorts the words into call. *wants_help: asked for it. */
+static enum cli_exit sort_words(const struct command *command, int argc, char **argv,
+                                struct cli_call *call, bool *wants_help)
+{
+    enum cli_exit status = CLI_DONE;
     bool only_words = false;
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0, taken = 1; i < argc && status == CLI_DONE && !*wants_help; i += taken) {
         const char *word = argv[i], *next = argv[i + 1];
-        if (!only_words && !strcmp(word, "--")) {
+        bool is_option = !only_words && word[0] == '-' && word[1];
+        taken = 1;
+        if (!is_option) {
+            status = add_word(command, word, call);
+        } else if (!strcmp(word, "--")) {
             only_words = true;
-        } else if (!only_words && !strcmp(word, "--help")) {
-            return command_help(command);
-        } else if (!only_words && !strcmp(word, "-o")) {
-            if (!is_format(next))
-                return cli_usage("-o takes json or text");
-            call.json = !strcmp(next, "json");
-            i++;
-        } else if (!only_words && !strncmp(word, "--", 2)) {
-            int taken = take_option(command, word, next);
-            if (taken == 0)
-                return cli_usage("%s is no option", word);
-            if (taken < 0)
-                return cli_usage("%s takes a value", word);
-            i += taken - 1;
-        } else if (!only_words && word[0] == '-' && word[1]) {
-            return cli_usage("%s is no option", word);
-        } else if (call.count == command->max_words) {
-            return cli_usage("\"%s\" is one word too many: %s %s", word, command->name,
-                             command->arguments);
+        } else if (!strcmp(word, "--help")) {
+            *wants_help = true;
+        } else if (!strcmp(word, "-o") && is_format(next)) {
+            call->json = !strcmp(next, "json");
+            taken = 2;
+        } else if (!strcmp(word, "-o")) {
+            status = cli_usage("-o takes json or text");
+        } else if (word[1] == '-') {
+            status = take_option(command, word, next, &taken);
         } else {
-            call.words[call.count++] = word;
+            status = cli_usage("%s is no option", word);
         }
     }
-    if (call.count < command->min_words)
-        return cli_usage("something is missing: %s %s", command->name, command->arguments);
-    return command->run(&call);
+    return status;
+}
+
+static enum cli_exit run(const struct command *command, int argc, char **argv)
+{
+    bool wants_help = false;
+    struct cli_call call = {.words = calloc((size_t)argc + CLI_WORDS_NULL, sizeof *call.words)};
+    if (!call.words)
+        return cli_fail(CLI_NO, "out of memory");
+    enum cli_exit status = sort_words(command, argc, argv, &call, &wants_help);
+    if (status == CLI_DONE && wants_help)
+        status = command_help(command);
+    else if (status == CLI_DONE && call.count < command->min_words)
+        status = cli_usage("something is missing: %s %s", command->name, command->arguments);
+    else if (status == CLI_DONE)
+        status = command->run(&call);
+    free(call.words);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -11,7 +11,7 @@
 #define NAME_LENGTH_MAX 64
 
 static const char *url_option;
-static const struct cli_option options[] = {{"url", &url_option}, {NULL, NULL}};
+static const struct cli_option options[] = {{.name = "url", .value = &url_option}, {0}};
 
 static void section(struct text *out, const struct vendor *vendor, const char *name,
                     const char *key, const char *url)

@@ -15,8 +15,9 @@
 
 static const char *url_option, *status_option, *sign_key_option, *ca_file_option, *topic_option;
 static const struct cli_option options[] = {
-    {"url", &url_option},         {"status", &status_option}, {"sign-key", &sign_key_option},
-    {"ca-file", &ca_file_option}, {"topic", &topic_option},   {NULL, NULL}};
+    {.name = "url", .value = &url_option},           {.name = "status", .value = &status_option},
+    {.name = "sign-key", .value = &sign_key_option}, {.name = "ca-file", .value = &ca_file_option},
+    {.name = "topic", .value = &topic_option},       {0}};
 
 /* The sample's topic and certificate: no project of Huawei's has such an id. */
 #define TOPIC "urn:smn:cn-north-4:00000000000000000000000000000000:flashduty-gateway-sample"

@@ -326,14 +326,19 @@ void drainer_wake(struct drainer *drainer)
     pthread_mutex_unlock(&drainer->mutex);
 }
 
-void drainer_stop(struct drainer *drainer)
+void drainer_end(struct drainer *drainer)
 {
-    if (!drainer)
-        return;
     pthread_mutex_lock(&drainer->mutex);
     drainer->is_stopping = true;
     pthread_cond_signal(&drainer->changed);
     pthread_mutex_unlock(&drainer->mutex);
+}
+
+void drainer_stop(struct drainer *drainer)
+{
+    if (!drainer)
+        return;
+    drainer_end(drainer);
     pthread_join(drainer->thread, NULL);
     pthread_cond_destroy(&drainer->changed);
     pthread_mutex_destroy(&drainer->mutex);

@@ -49,6 +49,9 @@ struct drainer *drainer_start(const struct drain_means *means, struct error *err
 /* Something waits: look now. */
 void drainer_wake(struct drainer *drainer) __attribute__((nonnull));
 
+/* Asks the thread to end; it begins nothing new. */
+void drainer_end(struct drainer *drainer) __attribute__((nonnull));
+
 /* Ends the thread after what is under way, which has a few seconds. NULL is allowed. */
 void drainer_stop(struct drainer *drainer);
 

@@ -7,7 +7,7 @@
 /* How many wait behind a key's rate is not counted: it is asked again so often. */
 #define PACE_POLL_MS 50
 /* A lease that ends later comes from before the machine was started. */
-#define LEASE_MS_MAX (2 * SEND_LEASE_MS)
+#define LEASE_MS_MAX ((int64_t)2 * SEND_LEASE_MS)
 
 struct claim_job {
     struct job job;

@@ -17,7 +17,7 @@ static void copy(struct arena *arena, struct store_confirmation *copy,
     copy->scope = arena_string(arena, confirmation->scope);
     copy->integration = arena_string(arena, confirmation->integration);
     copy->request_id = arena_string(arena, confirmation->request_id);
-    copy->message_id = arena_string(arena, confirmation->message_id);
+    copy->topic = arena_string(arena, confirmation->topic);
     copy->url = arena_string(arena, confirmation->url);
     copy->host = arena_string(arena, confirmation->host);
     copy->reason = arena_string(arena, confirmation->reason);
@@ -31,19 +31,19 @@ static void run_keep(struct job *job, struct database *database, const struct st
     job->is_durable = true;
     int64_t waiting = database_run(database,
                                    "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3,"
-                                   " reason = ?4 WHERE message_id = ?5 AND message_id <> ''"
-                                   " AND scope = ?6 AND state = 0",
-                                   "ttittt", kept->url, kept->host, (int64_t)kept->is_private,
-                                   kept->reason, kept->message_id, kept->scope);
+                                   " reason = ?4, received_ms = ?5 WHERE topic = ?6 AND topic <> ''"
+                                   " AND scope = ?7 AND state = 0",
+                                   "ttititt", kept->url, kept->host, (int64_t)kept->is_private,
+                                   kept->reason, now_ms, kept->topic, kept->scope);
     if (waiting > 0) {
         ledger_receive(database, kept->integration, OUTCOME_DUPLICATE, 1);
         return;
     }
     database_run(database,
-                 "INSERT INTO confirmation (scope, integration, request_id, message_id, url, host,"
+                 "INSERT INTO confirmation (scope, integration, request_id, topic, url, host,"
                  " is_private, state, received_ms, due_ms, scheduled_ms, tries, reason)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?8, 1, ?10)",
-                 "ttttttiiit", kept->scope, kept->integration, kept->request_id, kept->message_id,
+                 "ttttttiiit", kept->scope, kept->integration, kept->request_id, kept->topic,
                  kept->url, kept->host, (int64_t)kept->is_private, now_ms,
                  now_ms + schedule_after(1), kept->reason);
     ledger_receive(database, kept->integration, OUTCOME_CONFIRMING, 1);
@@ -83,19 +83,19 @@ static void run_claim(struct job *job, struct database *database, const struct s
     (void)limits;
     claim->id = 0;
     give_up_old(database, now_ms);
-    struct rows rows = database_query(
-        database,
-        "SELECT id, scope, integration, request_id, message_id, url, host, is_private,"
-        " reason, tries FROM confirmation WHERE state = 0 AND (due_ms <= ?1 OR"
-        " scheduled_ms > ?2) ORDER BY due_ms LIMIT 1",
-        "ii", now_ms, now_ms + 1000);
+    struct rows rows =
+        database_query(database,
+                       "SELECT id, scope, integration, request_id, topic, url, host, is_private,"
+                       " reason, tries FROM confirmation WHERE state = 0 AND (due_ms <= ?1 OR"
+                       " scheduled_ms > ?2) ORDER BY due_ms LIMIT 1",
+                       "ii", now_ms, now_ms + 1000);
     if (rows_next(&rows)) {
         const struct store_confirmation found = {
             .id = rows_number(&rows, 0),
             .scope = rows_text(&rows, 1),
             .integration = rows_text(&rows, 2),
             .request_id = rows_text(&rows, 3),
-            .message_id = rows_text(&rows, 4),
+            .topic = rows_text(&rows, 4),
             .url = rows_text(&rows, 5),
             .host = rows_text(&rows, 6),
             .is_private = rows_number(&rows, 7) != 0,
@@ -126,6 +126,37 @@ bool store_claim_confirmation(struct store *store, struct store_confirmation *co
     return has_worked;
 }
 
+/* A subscription is confirmed once, by whichever of its links. */
+static void close_waiting(struct database *database, const struct store_confirmation *confirmation)
+{
+    int64_t changed = database_run(database,
+                                   "UPDATE confirmation SET state = 1, url = '', reason = ''"
+                                   " WHERE topic = ?1 AND scope = ?2 AND state = 0",
+                                   "tt", confirmation->topic, confirmation->scope);
+    for (; changed > 0; changed--)
+        ledger_move(database, confirmation->integration, OUTCOME_CONFIRMING, OUTCOME_CONFIRMED);
+}
+
+static void run_confirmed(struct job *job, struct database *database,
+                          const struct store_limits *limits)
+{
+    const struct store_confirmation *confirmed = &((struct confirmation_job *)job)->confirmation;
+    (void)limits;
+    close_waiting(database, confirmed);
+    ledger_receive(database, confirmed->integration, OUTCOME_CONFIRMED, 1);
+}
+
+bool store_confirmed(struct store *store, const struct store_confirmation *confirmation)
+{
+    struct confirmation_job *confirmed = job_new(sizeof *confirmed, run_confirmed);
+    if (!confirmed)
+        return false;
+    copy(&confirmed->job.arena, &confirmed->confirmation, confirmation);
+    bool has_worked = job_run(store, &confirmed->job);
+    job_free(store, &confirmed->job);
+    return has_worked;
+}
+
 static void run_report(struct job *job, struct database *database,
                        const struct store_limits *limits)
 {
@@ -137,13 +168,7 @@ static void run_report(struct job *job, struct database *database,
                      reported->reason, reported->id);
         return;
     }
-    int64_t changed = database_run(
-        database,
-        "UPDATE confirmation SET state = 1, url = '', reason = '' WHERE id = ?1 AND state"
-        " = 0",
-        "i", reported->id);
-    if (changed > 0)
-        ledger_move(database, reported->integration, OUTCOME_CONFIRMING, OUTCOME_CONFIRMED);
+    close_waiting(database, reported);
 }
 
 bool store_report_confirmation(struct store *store, const struct store_confirmation *confirmation,

@@ -83,12 +83,12 @@ static const char *const first_version[] = {
 
     /* Subscriptions whose confirmation failed. state: 0 waiting, 1 confirmed, 2 given up. */
     "CREATE TABLE confirmation (id INTEGER PRIMARY KEY, scope TEXT NOT NULL,"
-    " integration TEXT NOT NULL, request_id TEXT NOT NULL, message_id TEXT NOT NULL,"
+    " integration TEXT NOT NULL, request_id TEXT NOT NULL, topic TEXT NOT NULL,"
     " url TEXT NOT NULL, host TEXT NOT NULL, is_private INTEGER NOT NULL, state INTEGER NOT NULL,"
     " received_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, scheduled_ms INTEGER NOT NULL,"
     " tries INTEGER NOT NULL, reason TEXT NOT NULL)",
     "CREATE INDEX confirmation_by_due ON confirmation (state, due_ms)",
-    "CREATE INDEX confirmation_by_message ON confirmation (message_id, scope)",
+    "CREATE INDEX confirmation_by_topic ON confirmation (topic, scope, state)",
 
     "PRAGMA user_version = 1",
 };

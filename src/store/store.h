@@ -179,14 +179,19 @@ bool store_tidy(struct store *store, bool *more) __attribute__((nonnull, warn_un
 
 struct store_confirmation {
     int64_t id;
-    const char *scope, *integration, *request_id, *message_id;
-    const char *url; /* holds a token */
+    const char *scope, *integration, *request_id;
+    const char *topic; /* what is subscribed to: the newest link of a topic counts */
+    const char *url;   /* holds a token */
     const char *host;
     bool is_private;
     const char *reason; /* why it failed last */
 };
 
-/* Keeps a confirmation that failed, durably. A repeat of one that waits takes its place. */
+/* Counts a subscription that was confirmed, and ends what waits for it. */
+bool store_confirmed(struct store *store, const struct store_confirmation *confirmation)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Keeps a confirmation that failed, durably. Another link of a topic that waits takes its place. */
 bool store_keep_confirmation(struct store *store, const struct store_confirmation *confirmation)
     __attribute__((nonnull, warn_unused_result));
 

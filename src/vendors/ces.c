@@ -315,6 +315,7 @@ static bool parse(const struct vendor_input *input, const struct json *json, str
     case SMN_SUBSCRIPTION_CONFIRMATION:
         item->kind = ITEM_CONFIRM;
         item->confirm_url = arena_string(arena, envelope.subscribe_url);
+        item->confirm_topic = arena_string(arena, envelope.topic_urn);
         if (!smn_confirm_url(input->smn, &envelope, arena, &item->confirm_host, error))
             return false;
         item->confirm_private =

@@ -61,8 +61,9 @@ struct item {
     const char *note;    /* oddity of the payload, for the log, whatever the kind; NULL: none */
     bool note_is_detail; /* `note` is worth no more than the debug level */
     const char *confirm_url;
-    const char *confirm_host; /* HOST or HOST:PORT of confirm_url, checked against the lists */
-    bool confirm_private;     /* it may have a private address */
+    const char *confirm_topic; /* what the subscription is to */
+    const char *confirm_host;  /* HOST or HOST:PORT of confirm_url, checked against the lists */
+    bool confirm_private;      /* it may have a private address */
 };
 
 /* What a payload holds: one item, or the items of an array. Lives in the arena. */

@@ -47,7 +47,10 @@ class CommandLine(unittest.TestCase):
 
 
 class Everywhere(CommandLine):
-    COMMANDS = ("check", "map", "verify", "send", "new-integration")
+    COMMANDS = (
+        "check", "map", "verify", "send", "new-integration",
+        "alert", "outbox", "drain", "confirm", "status",
+    )
 
     def test_help_names_every_command(self):
         done = self.run_it("--help")

@@ -53,6 +53,32 @@ class CgiProcess(GatewayTest):
                     self.assertLess(time.monotonic() - start, 1)
 
 
+    def test_who_posts_nothing_is_answered_while_standard_input_stays_open(self):
+        """A server need not close it, and a GET need not say that it has no body."""
+        configured = program_environment(self.configure())
+        for method, path_info, status in (
+            ("GET", "", b"405"),
+            ("HEAD", "", b"405"),
+            ("GET", "/healthz", b"200"),
+            ("HEAD", "/healthz", b"200"),
+        ):
+            with self.subTest(method + path_info):
+                request = variables(method=method, path_info=path_info, content_type=None)
+                with subprocess.Popen(
+                    [paths.endpoint("guance")],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={**configured, **request},
+                ) as process:
+                    self.addCleanup(process.kill)
+                    start = time.monotonic()
+                    answer = process.stdout.read()
+                    self.assertLess(time.monotonic() - start, 3)
+                    self.assertEqual(answer.split()[:2], [b"Status:", status])
+                    self.assertEqual(process.wait(10), 0)
+
+
 class FastCgiProcess(GatewayTest):
     """A process for many requests at once."""
 

@@ -272,6 +272,7 @@ class Installations(unittest.TestCase):
             self.assertEqual(
                 named,
                 {
+                    "build/flashduty-gateway",
                     "apache-conf/mod_cgid.conf",
                     "apache-conf/mod_fcgid.conf",
                     "apache-conf/mod_proxy_fcgi.conf",

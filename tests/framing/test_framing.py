@@ -1,12 +1,13 @@
 """Records as no web server sends them: nothing forged is served, and nobody else has to wait."""
 
+import contextlib
 import os
 import threading
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support import fastcgi, settings
+from tests.support import fastcgi, paths, settings
 from tests.support.cgi import variables
 from tests.support.fastcgi import (
     ABORT_REQUEST,
@@ -270,6 +271,73 @@ class Cut(FramingTest):
         self.assert_goes_on()
 
 
+class Hostile(FramingTest):
+    """Records that make libfcgi abort the whole process if it reads them itself."""
+
+    HEAD_MAX = 256 * 1024
+
+    def questions(self, count=40):
+        """A correct question for management values, whose answer is longer than it need be."""
+        content = count * name_values({"FCGI_MAX_CONNS": ""})
+        return record(GET_VALUES, content, request_id=0, padding=8)
+
+    def assert_goes_on_after(self, data):
+        """Whatever it is, and whatever the answer, nobody else notices."""
+        with contextlib.suppress(OSError, EOFError):
+            connection = self.send(data)
+            connection.end_sending()
+            while True:
+                connection.receive()
+        self.assertTrue(self.guance.process.running())
+        self.assert_goes_on()
+
+    def test_many_questions_for_values_anywhere_harm_nobody(self):
+        head = begin() + stream(PARAMS, name_values(parameters()))
+        names = record(PARAMS, name_values(parameters()))
+        whole = whole_request(parameters(), BODY)
+        for data in (
+            self.questions() + whole,
+            self.questions(3000) + whole,
+            100 * self.questions() + whole,
+            begin() + self.questions() + whole[16:],
+            begin() + names + self.questions() + whole,
+            head + self.questions() + stream(STDIN, BODY),
+            head + record(STDIN, BODY[:9]) + self.questions() + stream(STDIN, BODY[9:]),
+        ):
+            self.assert_goes_on_after(data)
+
+    def test_other_management_records_harm_nobody(self):
+        for kind in (0, GET_VALUES_RESULT, fastcgi.UNKNOWN_TYPE, 200):
+            data = record(kind, bytes(100), request_id=0) + whole_request(parameters(), BODY)
+            self.assert_goes_on_after(data)
+
+    def test_names_and_values_longer_than_any_memory_harm_nobody(self):
+        for length in (b"\xff\xff\xff\xff", b"\xff\xff\xff\xfe", b"\xc0\0\0\0", b"\x80\x10\0\0"):
+            for lengths in (length + length, b"\1" + length + b"a", length + b"\1a"):
+                self.assert_goes_on_after(begin() + stream(PARAMS, lengths) + stream(STDIN, BODY))
+                self.assert_goes_on_after(begin() + record(PARAMS, lengths + bytes(60000)))
+
+    def test_a_head_has_a_longest_length(self):
+        names = name_values(parameters())
+        left = self.HEAD_MAX - len(names) - len(name_values({"X": "y" * 1000})) + 1000
+        for size, is_served in ((left, True), (left + 1, False)):
+            data = begin() + stream(PARAMS, names + name_values({"X": "y" * size}))
+            connection = self.send(data + stream(STDIN, BODY))
+            if is_served:
+                self.assert_delivered(connection.answer())
+            else:
+                self.assertTrue(connection.is_closed_by_peer())
+        self.assert_goes_on()
+
+    def test_parameters_without_an_end_are_cut_off(self):
+        connection = self.send(begin())
+        endless = record(PARAMS, name_values({"X": "y" * 60000}))
+        with self.assertRaises(OSError):
+            for _ in range(100):
+                connection.send(endless)
+        self.assert_goes_on()
+
+
 class Waiting(FramingTest):
     """Peers that are slow or silent."""
 
@@ -381,6 +449,87 @@ class OneWorker(FramingTest):
             self.assertEqual(connection.answer().status, 200)
         self.assertGreaterEqual(time.monotonic() - start, 1)
         self.assertEqual(len(self.flashduty.events), 5)
+
+
+class Bursts(FramingTest):
+    """Many requests at once: all are answered, and in time, for SMN waits no longer than 5 s."""
+
+    COUNT = 900
+    PATIENCE_SECONDS = 5
+    DEADLINE_MS = 3500
+    # How much later than its deadline an answer may be.
+    GRACE_MS = 500
+    # Leaves some 150 places for connections beside what else a process with 4 workers needs.
+    DESCRIPTORS = 400
+
+    def with_few_descriptors(self):
+        """A gateway that most of a burst has no place in."""
+        script = self.sandbox.folder / "few-descriptors"
+        program = paths.endpoint("guance")
+        script.write_text(f"#!/bin/sh\nulimit -n {self.DESCRIPTORS}\nexec {program}\n")
+        script.chmod(0o755)
+        return self.gateway(program=script, workers=WORKERS, deadline_ms=self.DEADLINE_MS)
+
+    def send_burst(self, patience=PATIENCE_SECONDS):
+        """So many requests, each on a connection of its own; their answers' statuses."""
+        self.flashduty.answer({"do": "hang", "seconds": 0.1}, times=None)
+        whole = whole_request(parameters(), BODY)
+        start = time.monotonic()
+        connections = [self.send(whole) for _ in range(self.COUNT)]
+        statuses = [connection.answer().status for connection in connections]
+        self.assertLess(time.monotonic() - start, patience)
+        return statuses
+
+    def assert_told_in_time(self):
+        """No request was answered later than its deadline."""
+        longest = max(float(entry["total_ms"]) for entry in self.guance.requests)
+        self.assertLessEqual(longest, self.DEADLINE_MS + self.GRACE_MS)
+
+    def test_a_burst_is_delivered(self):
+        self.guance = self.gateway(workers=64, deadline_ms=30000)
+        self.assertEqual(self.send_burst(patience=30), [200] * self.COUNT)
+        self.assertEqual(len(self.flashduty.events), self.COUNT)
+
+    def test_what_is_too_much_is_told_so_in_time(self):
+        self.guance = self.gateway(workers=WORKERS, deadline_ms=self.DEADLINE_MS)
+        statuses = self.send_burst()
+        self.assertEqual(set(statuses), {200, 503})
+        self.assertGreater(statuses.count(200), 20)
+        self.assert_told_in_time()
+
+    def test_what_waited_in_the_backlog_is_told_so_in_time(self):
+        """As there is no place for it in the process, nobody knows how long it waits."""
+        self.guance = self.with_few_descriptors()
+        statuses = self.send_burst()
+        self.assertEqual(set(statuses), {200, 503})
+        self.assertGreater(statuses.count(200), 20)
+        self.assert_told_in_time()
+        messages = [entry["msg"] for entry in self.guance.records]
+        self.assertEqual(messages.count("connections have to wait"), 1)
+        self.flashduty.clear()
+        self.assert_goes_on()
+
+    def test_only_who_is_silent_makes_room(self):
+        """The first have spoken and wait for a worker; the next say nothing for a while."""
+        self.flashduty.answer({"do": "hang", "seconds": 2.5}, times=WORKERS)
+        self.guance = self.with_few_descriptors()
+        whole = whole_request(parameters(), BODY)
+        spoken = [self.send(whole) for _ in range(100)]
+        silent = [self.send(b"") for _ in range(200)]
+        start = time.monotonic()
+        late = self.send(whole)
+        for connection in [*spoken, late]:
+            self.assertEqual(connection.answer().status, 200)
+        self.assertLess(time.monotonic() - start, self.PATIENCE_SECONDS)
+        self.assertTrue(silent[0].is_closed_by_peer(1))
+        self.assertFalse(silent[-1].is_closed_by_peer(0.1))
+
+    def test_silence_is_not_counted_as_waiting(self):
+        self.guance = self.gateway(deadline_ms=1000)
+        connection = self.send(b"")
+        time.sleep(2)
+        connection.send(whole_request(parameters(), BODY))
+        self.assert_delivered(connection.answer())
 
 
 class Resources(FramingTest):

@@ -71,13 +71,10 @@ def parse_name_values(data):
 
 
 def stream(kind, data, request_id=1, padding=0, size=RECORD_MAX):
-    """A stream as records: the data in pieces, then the empty record that ends it.
-
-    That one is not padded, as no server does it: libfcgi misreads what follows padded PARAMS.
-    """
+    """A stream as records: the data in pieces, then the empty record that ends it."""
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
     records = [record(kind, piece, request_id, padding) for piece in pieces]
-    return b"".join([*records, record(kind, b"", request_id)])
+    return b"".join([*records, record(kind, b"", request_id, padding)])
 
 
 def begin(request_id=1, role=RESPONDER, flags=0):

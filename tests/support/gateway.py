@@ -103,8 +103,8 @@ class FastCgiGateway(_Gateway, fastcgi.Endpoint):
     # What spawn-fcgi gives; a connection beyond it fails at once.
     BACKLOG = 1024
 
-    def __init__(self, sandbox, vendor, number, config=None, environment=None):
-        program = paths.endpoint(vendor)
+    def __init__(self, sandbox, vendor, number, config=None, environment=None, program=None):
+        program = program or paths.endpoint(vendor)
         super().__init__(
             sandbox, f"{vendor}-{number}", config, environment, program, self.BACKLOG
         )
@@ -136,16 +136,16 @@ class GatewayTest(unittest.TestCase):
         path = self.sandbox.folder / f"gateway-{self.started}.conf"
         return settings.write_config(path, values)
 
-    def start(self, vendor, config=None, environment=None):
-        """A gateway with any configuration."""
+    def start(self, vendor, config=None, environment=None, program=None):
+        """A gateway with any configuration. program: what starts the endpoint under FastCGI."""
         if self.mode == CGI:
             return CgiGateway(vendor, config, environment)
         self.started += 1
-        return FastCgiGateway(self.sandbox, vendor, self.started, config, environment)
+        return FastCgiGateway(self.sandbox, vendor, self.started, config, environment, program)
 
-    def gateway(self, vendor="guance", environment=None, **changes):
+    def gateway(self, vendor="guance", environment=None, program=None, **changes):
         """A gateway with the usual configuration, changed where given."""
-        return self.start(vendor, self.configure(**changes), environment)
+        return self.start(vendor, self.configure(**changes), environment, program)
 
     def start_without_configuration(self, vendor, **environment):
         """A gateway on a host that nobody has configured."""

@@ -115,6 +115,43 @@ static void a_body_is_read_whole_within_limits(void **state)
     }
 }
 
+/* Under plain CGI the end of standard input may never come: only who posts is waited for. */
+static void a_body_that_nobody_announced_is_read_from_posts_alone(void **state)
+{
+    static const struct {
+        const char *method, *length;
+        bool ends;
+        size_t taken;
+    } cases[] = {
+        {"POST", NULL, false, 5},
+        {"GET", NULL, false, 0},
+        {"HEAD", NULL, false, 0},
+        {"HEAD", "", false, 0},
+        {NULL, NULL, false, 0},
+        {"PUT", NULL, false, 0},
+        {"GET", "5", false, 5},
+        {"PUT", "5", false, 5},
+        {"GET", "0", false, 0},
+        /* FastCGI marks the end of every body. */
+        {"GET", NULL, true, 5},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fake fake = {
+            .variables = {{"CONTENT_LENGTH", cases[i].length}, {"REQUEST_METHOD", cases[i].method}},
+            .body = "12345",
+            .length = 5,
+            .step = 5};
+        struct request request;
+        struct request_source source;
+        receive(&request, &source, &fake, cases[i].ends, 10);
+        assert_int_equal(request.error.code, ERROR_NONE);
+        if (request.body_length != cases[i].taken || (cases[i].taken == 0 && fake.reads > 0))
+            fail_msg("case %zu: %zu bytes, %zu reads", i, request.body_length, fake.reads);
+        request_clear(&request);
+    }
+}
+
 static void a_key_comes_by_query_or_header(void **state)
 {
     static const struct {
@@ -250,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_is_read_whole_within_limits),
+        cmocka_unit_test(a_body_that_nobody_announced_is_read_from_posts_alone),
         cmocka_unit_test(a_key_comes_by_query_or_header),
         cmocka_unit_test(a_key_has_at_most_128_characters),
         cmocka_unit_test(health_is_a_path_below_the_endpoint),

@@ -3,12 +3,12 @@
 
 #define NOON_MS (1800000000 * SECOND)
 
-static struct store_confirmation confirmation_of(const char *message_id)
+static struct store_confirmation confirmation_of(const char *topic)
 {
     return (struct store_confirmation){.scope = "shop",
                                        .integration = "shop",
                                        .request_id = "request",
-                                       .message_id = message_id,
+                                       .topic = topic,
                                        .url = "https://smn.example.invalid/confirm?token=t1",
                                        .host = "smn.example.invalid",
                                        .is_private = true,
@@ -43,7 +43,7 @@ static void what_is_kept_is_tried_again_as_it_was(void **state)
     assert_string_equal(claimed.scope, "shop");
     assert_string_equal(claimed.integration, "shop");
     assert_string_equal(claimed.request_id, "request");
-    assert_string_equal(claimed.message_id, "m1");
+    assert_string_equal(claimed.topic, "m1");
     assert_string_equal(claimed.url, kept.url);
     assert_string_equal(claimed.host, kept.host);
     assert_string_equal(claimed.reason, "no answer");
@@ -152,8 +152,8 @@ static void the_next_one_is_the_one_that_is_due_longest(void **state)
     clock_set_wall_ms(NOON_MS + SECOND);
     keep(storing, &second);
     clock_set_wall_ms(NOON_MS + MINUTE);
-    assert_string_equal(claim_one(storing).message_id, "m1");
-    assert_string_equal(claim_one(storing).message_id, "m2");
+    assert_string_equal(claim_one(storing).topic, "m1");
+    assert_string_equal(claim_one(storing).topic, "m2");
     assert_int_equal(claim_one(storing).id, 0);
 }
 

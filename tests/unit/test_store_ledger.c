@@ -160,7 +160,7 @@ static void confirm_some(struct world *world)
     struct store_confirmation confirmation = {.scope = "shop",
                                               .integration = "shop",
                                               .request_id = "r",
-                                              .message_id = id,
+                                              .topic = id,
                                               .url = "https://example.invalid/",
                                               .host = "example.invalid",
                                               .reason = "no answer"};

@@ -1,0 +1,269 @@
+#include "cli/looking.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/place.h"
+
+/* ---- the store ---- */
+
+bool looking_configure(struct config *config)
+{
+    struct config_report report = {0};
+    bool is_valid = config_load(NULL, config, &report);
+    fprintf(stderr, "%s", text_string(&report.errors));
+    config_report_clear(&report);
+    return is_valid;
+}
+
+void looking_say_where(const struct config *config, const char *store)
+{
+    fprintf(stderr, "configuration: %s%s%s\n", *config->path ? config->path : "none",
+            store ? ", store: " : "", store ? store : "");
+}
+
+enum cli_exit looking_failed(const struct error *error)
+{
+    return cli_fail(CLI_STORE, "%s", error->text);
+}
+
+enum cli_exit looking_begin(struct looking *looking)
+{
+    struct error error = {0};
+    if (!looking_configure(&looking->config))
+        return CLI_NO;
+    looking->path = store_find(&looking->arena, looking->config.store, &error);
+    looking_say_where(&looking->config, looking->path);
+    if (looking->path)
+        looking->history = history_open(looking->path, &error);
+    return looking->history ? CLI_DONE : looking_failed(&error);
+}
+
+void looking_end(struct looking *looking)
+{
+    history_close(looking->history);
+    arena_clear(&looking->arena);
+    config_free(&looking->config);
+}
+
+/* ---- words ---- */
+
+/* C0, DEL and C1 (U+0080 to U+009F). */
+static bool is_control(const char *bytes, size_t length)
+{
+    unsigned char first = (unsigned char)bytes[0];
+    return length == 1 ? first < 0x20 || first == 0x7f
+                       : length == 2 && first == 0xc2 && (unsigned char)bytes[1] < 0xa0;
+}
+
+void put_safe(struct text *out, const char *text)
+{
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t length = utf8_sequence(text, left);
+        if (length == 0 || is_control(text, length))
+            text_puts(out, *text == '\n' || *text == '\t' ? " " : "\xef\xbf\xbd");
+        else
+            text_append(out, text, length);
+        text += length ? length : 1;
+        left -= length ? length : 1;
+    }
+}
+
+void put_time(struct text *out, int64_t ms)
+{
+    char time[32];
+    clock_rfc3339(ms / 1000, time);
+    text_puts(out, time);
+}
+
+void put_reason(struct text *out, const char *code, const char *message)
+{
+    put_safe(out, code);
+    text_puts(out, *code && *message ? ": " : "");
+    put_safe(out, message);
+}
+
+const char *route_name(const char *route)
+{
+    return *route ? route : "default";
+}
+
+void put_destination(struct text *out, const struct delivery_record *record)
+{
+    put_safe(out, route_name(record->route));
+    text_puts(out, " (");
+    put_safe(out, record->flashduty_key);
+    text_putc(out, ')');
+}
+
+static const char *const verdict_names[] = {
+    [TRY_ACCEPTED] = "accepted",
+    [TRY_REJECTED] = "rejected",
+    [TRY_FAILED] = "failed",
+    [TRY_NONE] = "not made",
+};
+
+static const char *verdict_name(enum try_verdict verdict)
+{
+    return (size_t)verdict < sizeof verdict_names / sizeof *verdict_names ? verdict_names[verdict]
+                                                                          : "unknown";
+}
+
+void put_try(struct text *out, const char *indent, const struct try_record *record)
+{
+    text_printf(out, "%stry %lld  ", indent, (long long)record->number);
+    put_time(out, record->started_ms);
+    text_printf(out, "  %s, ", verdict_name(record->verdict));
+    if (record->status)
+        text_printf(out, "HTTP %lld", (long long)record->status);
+    else
+        text_puts(out, "no answer");
+    text_printf(out, " after %lld ms", (long long)record->took_ms);
+    text_puts(out, *record->code || *record->message ? ", " : "");
+    put_reason(out, record->code, record->message);
+    if (*record->request_id) {
+        text_puts(out, ", Flashduty's request_id ");
+        put_safe(out, record->request_id);
+    }
+    text_putc(out, '\n');
+}
+
+void print_text(struct text *out)
+{
+    fputs(text_string(out), stdout);
+    text_clear(out);
+}
+
+void print_line(struct text *out)
+{
+    text_putc(out, '\n');
+    print_text(out);
+}
+
+/* ---- JSON ---- */
+
+static char last(const struct text *out)
+{
+    const char *string = text_string(out);
+    return *string ? string[out->length - 1] : '\0';
+}
+
+void json_begin(struct text *out)
+{
+    text_puts(out, last(out) == '}' ? ",{" : "{");
+}
+
+void json_put_name(struct text *out, const char *name)
+{
+    text_puts(out, last(out) == '{' ? "" : ",");
+    text_json(out, name);
+    text_putc(out, ':');
+}
+
+void json_put_text(struct text *out, const char *name, const char *value)
+{
+    json_put_name(out, name);
+    text_json(out, value);
+}
+
+void json_put_number(struct text *out, const char *name, int64_t value)
+{
+    json_put_name(out, name);
+    text_printf(out, "%lld", (long long)value);
+}
+
+void json_put_bool(struct text *out, const char *name, bool value)
+{
+    json_put_name(out, name);
+    text_puts(out, value ? "true" : "false");
+}
+
+void json_put_time(struct text *out, const char *name, int64_t ms)
+{
+    char time[32];
+    clock_rfc3339(ms / 1000, time);
+    json_put_text(out, name, ms ? time : NULL);
+}
+
+void json_put_delivery(struct text *out, const struct delivery_record *record)
+{
+    bool is_waiting = record->state == DELIVERY_WAITING;
+    json_put_number(out, "id", record->id);
+    json_put_text(out, "state", delivery_state_names[record->state]);
+    json_put_text(out, "integration", record->integration);
+    json_put_text(out, "route", route_name(record->route));
+    json_put_text(out, "key", record->flashduty_key);
+    json_put_text(out, "severity", severity_names[record->severity]);
+    json_put_text(out, "title", record->title);
+    json_put_text(out, "alert_key", record->alert_key);
+    json_put_text(out, "request_id", record->request_id);
+    json_put_text(out, "message_id", record->message_id);
+    json_put_time(out, "received", record->received_ms);
+    json_put_number(out, "try_count", record->tries);
+    json_put_time(out, "due", is_waiting ? record->due_ms : 0);
+    json_put_time(out, "finished", record->finished_ms);
+    json_put_number(out, "behind", record->after);
+    json_put_text(out, "code", record->code);
+    json_put_text(out, "message", record->message);
+}
+
+static bool add_try(void *context, const struct try_record *record)
+{
+    struct text *out = context;
+    json_begin(out);
+    json_put_number(out, "number", record->number);
+    json_put_time(out, "started", record->started_ms);
+    json_put_number(out, "took_ms", record->took_ms);
+    json_put_text(out, "verdict", verdict_name(record->verdict));
+    json_put_number(out, "status", record->status);
+    json_put_text(out, "code", record->code);
+    json_put_text(out, "message", record->message);
+    json_put_text(out, "request_id", record->request_id);
+    text_putc(out, '}');
+    return true;
+}
+
+bool json_put_tries(struct text *out, struct history *history, int64_t delivery_id,
+                    struct error *error)
+{
+    json_put_name(out, "tries");
+    text_putc(out, '[');
+    bool is_read = history_tries(history, delivery_id, add_try, out, error);
+    text_putc(out, ']');
+    return is_read;
+}
+
+/* ---- reading what a person wrote ---- */
+
+static const char *read_number(const char *text, int64_t *number)
+{
+    const char *end = text;
+    for (*number = 0; *end >= '0' && *end <= '9' && *number < INT64_MAX / 10 - 1; end++)
+        *number = *number * 10 + (*end - '0');
+    return end > text && (*end < '0' || *end > '9') ? end : NULL;
+}
+
+bool read_age(const char *text, int64_t *ms)
+{
+    static const struct {
+        char letter;
+        int64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    int64_t number;
+    const char *unit = read_number(text, &number);
+    for (size_t i = 0; unit && i < sizeof units / sizeof *units; i++) {
+        if (unit[0] != units[i].letter || unit[1] || number > INT64_MAX / units[i].ms)
+            continue;
+        *ms = number * units[i].ms;
+        return true;
+    }
+    return false;
+}
+
+bool read_id(const char *text, int64_t *id)
+{
+    const char *end = read_number(text, id);
+    return end && !*end && *id > 0;
+}

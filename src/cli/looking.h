@@ -1,0 +1,82 @@
+/* What the commands that read a store share: finding it, and words for what stands in it. */
+#ifndef CLI_LOOKING_H
+#define CLI_LOOKING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "config/config.h"
+#include "store/history.h"
+
+struct looking {
+    struct config config;
+    struct arena arena;
+    const char *path; /* of the store */
+    struct history *history;
+};
+
+/* Opens the store of the configuration, after saying on stderr which ones these are. Whatever it
+ * returns, looking_end is called. */
+enum cli_exit looking_begin(struct looking *looking) __attribute__((nonnull));
+void looking_end(struct looking *looking) __attribute__((nonnull));
+
+/* Reads the configuration; says on stderr what is wrong with it. */
+bool looking_configure(struct config *config) __attribute__((nonnull));
+
+/* "configuration: PATH, store: PATH", on stderr. store: NULL is left out. */
+void looking_say_where(const struct config *config, const char *store) __attribute__((nonnull(1)));
+
+/* Says on stderr what is wrong with the store; returns CLI_STORE. */
+enum cli_exit looking_failed(const struct error *error) __attribute__((nonnull));
+
+/* ---- words ---- */
+
+/* Appends text for a terminal: control characters would do things there. */
+void put_safe(struct text *out, const char *text) __attribute__((nonnull));
+/* RFC 3339. */
+void put_time(struct text *out, int64_t ms) __attribute__((nonnull));
+/* "a" or "a: b"; nothing if both are "". */
+void put_reason(struct text *out, const char *code, const char *message) __attribute__((nonnull));
+/* "default (8a7b…)" */
+void put_destination(struct text *out, const struct delivery_record *record)
+    __attribute__((nonnull));
+/* A try as a line, with its newline. */
+void put_try(struct text *out, const char *indent, const struct try_record *record)
+    __attribute__((nonnull));
+
+/* Prints it as it is, or with a newline, and empties it. */
+void print_text(struct text *out) __attribute__((nonnull));
+void print_line(struct text *out) __attribute__((nonnull));
+
+/* "default" for the default route. */
+const char *route_name(const char *route) __attribute__((nonnull));
+
+/* ---- JSON ---- */
+
+/* Begins an object, in a list or alone; members follow, then '}'. */
+void json_begin(struct text *out) __attribute__((nonnull));
+void json_put_name(struct text *out, const char *name) __attribute__((nonnull));
+void json_put_text(struct text *out, const char *name, const char *value)
+    __attribute__((nonnull(1, 2)));
+void json_put_number(struct text *out, const char *name, int64_t value) __attribute__((nonnull));
+void json_put_bool(struct text *out, const char *name, bool value) __attribute__((nonnull));
+/* 0 is null. */
+void json_put_time(struct text *out, const char *name, int64_t ms) __attribute__((nonnull));
+
+/* The members of a delivery; its tries as the member "tries". */
+void json_put_delivery(struct text *out, const struct delivery_record *record)
+    __attribute__((nonnull));
+bool json_put_tries(struct text *out, struct history *history, int64_t delivery_id,
+                    struct error *error) __attribute__((nonnull));
+
+/* ---- reading what a person wrote ---- */
+
+/* "30s", "10m", "2h", "3d"; false if it is none. */
+bool read_age(const char *text, int64_t *ms) __attribute__((nonnull));
+/* A number above 0; false if it is none. */
+bool read_id(const char *text, int64_t *id) __attribute__((nonnull));
+
+#endif

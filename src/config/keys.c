@@ -1,0 +1,25 @@
+#include "config/keys.h"
+
+const struct present_key *config_keys(const struct config *config, struct arena *arena,
+                                      size_t *count)
+{
+    struct present_key *keys = arena_alloc(arena, (config->integration_count + 1) * sizeof *keys);
+    *count = 0;
+    for (size_t i = 0; i < config->integration_count && keys; i++)
+        keys[(*count)++] = (struct present_key){config->integrations[i].name, "",
+                                                config->integrations[i].flashduty_key};
+    return keys;
+}
+
+void config_update_store(const struct config *config, struct store *store)
+{
+    struct arena arena = {0};
+    size_t count = 0;
+    const struct present_key *keys = config_keys(config, &arena, &count);
+    bool is_usable = true;
+    for (size_t i = 0; i < count && is_usable; i++) {
+        const struct store_route route = {keys[i].route, keys[i].flashduty_key};
+        is_usable = store_set_key(store, keys[i].scope, &route);
+    }
+    arena_clear(&arena);
+}
