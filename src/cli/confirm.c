@@ -17,7 +17,7 @@ static void put_json(struct text *out, const struct confirmation_record *record)
     json_put_text(out, "url", record->url);
     json_put_text(out, "reason", record->reason);
     json_put_text(out, "request_id", record->request_id);
-    json_put_text(out, "message_id", record->message_id);
+    json_put_text(out, "topic", record->topic);
     json_put_time(out, "received", record->received_ms);
     json_put_number(out, "try_count", record->tries);
     json_put_time(out, "due", record->is_given_up ? 0 : record->due_ms);
@@ -35,6 +35,8 @@ static void put_words(struct text *out, const struct confirmation_record *record
         text_puts(out, ", next ");
         put_time(out, record->due_ms);
     }
+    text_puts(out, "\n  topic ");
+    put_safe(out, record->topic);
     text_puts(out, "\n  why   ");
     put_safe(out, record->reason);
     text_puts(out, "\n  open  ");

@@ -491,7 +491,7 @@ static struct confirmation_record read_confirmation(const struct rows *rows, str
         .is_given_up = rows_number(rows, 4) != 0,
         .integration = arena_string(arena, rows_text(rows, 5)),
         .request_id = arena_string(arena, rows_text(rows, 6)),
-        .message_id = arena_string(arena, rows_text(rows, 7)),
+        .topic = arena_string(arena, rows_text(rows, 7)),
         .host = arena_string(arena, rows_text(rows, 8)),
         .url = arena_string(arena, rows_text(rows, 9)),
         .reason = arena_string(arena, rows_text(rows, 10)),
@@ -509,7 +509,7 @@ bool history_confirmations(struct history *history,
         return false;
     struct rows rows = database_query(
         history->database,
-        "SELECT id, received_ms, due_ms, tries, state, integration, request_id, message_id, host,"
+        "SELECT id, received_ms, due_ms, tries, state, integration, request_id, topic, host,"
         " url, reason FROM confirmation WHERE state IN (0, 2) ORDER BY id",
         "");
     while (!arena.failed && rows_next(&rows)) {

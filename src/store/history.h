@@ -147,7 +147,7 @@ bool history_life(struct history *history, const struct alert_record *of, int64_
 struct confirmation_record {
     int64_t id, received_ms, due_ms, tries;
     bool is_given_up;
-    const char *integration, *request_id, *message_id, *host, *reason;
+    const char *integration, *request_id, *topic, *host, *reason;
     const char *url; /* holds a token */
 };
 /* Those that could not be carried out yet, and those given up. */
