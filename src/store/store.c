@@ -445,8 +445,14 @@ bool job_run(struct store *store, struct job *job)
     if (store->is_lasting)
         return run_by_thread(store, job);
     write_together(store, job, STORE_PATIENCE_MS);
+    /* A fault of a moment: what was accepted is tried again at once, and before the process ends. */
+    if (!job->has_worked && job->must_stay)
+        write_together(store, job, PATIENCE_MS_MIN);
     job->is_over = true;
-    return job->has_worked;
+    bool has_worked = job->has_worked;
+    if (keep_staying(store, job))
+        job->holders++;
+    return has_worked;
 }
 
 static bool init_locks(struct store *store)
