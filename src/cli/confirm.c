@@ -35,6 +35,8 @@ static void put_words(struct text *out, const struct confirmation_record *record
         text_puts(out, ", next ");
         put_time(out, record->due_ms);
     }
+    text_puts(out, "\n  topic ");
+    put_safe(out, record->topic);
     text_puts(out, "\n  why   ");
     put_safe(out, record->reason);
     text_puts(out, "\n  open  ");

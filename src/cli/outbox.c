@@ -139,7 +139,7 @@ static bool list_one(void *context, const struct delivery_record *record)
         json_put_delivery(&out, record);
         text_putc(&out, '}');
     } else {
-        text_printf(&out, "%6lld  %-9s  %-8s  ", (long long)record->id,
+        text_printf(&out, "%-6lld  %-9s  %-8s  ", (long long)record->id,
                     delivery_state_names[record->state], severity_names[record->severity]);
         put_time(&out, record->received_ms);
         text_puts(&out, "  ");
@@ -347,7 +347,7 @@ static void print_result(const struct cli_call *call, struct history *history,
         json_put_text(&out, "title", is_there ? record.title : NULL);
         text_putc(&out, '}');
     } else {
-        text_printf(&out, "%6lld  %s", (long long)id,
+        text_printf(&out, "%-6lld  %s", (long long)id,
                     result == ORDER_DONE ? done : order_words[order->kind].refused);
         if (result != ORDER_DONE)
             text_printf(&out, ": %s", result_words[result].reason);

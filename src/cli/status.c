@@ -63,22 +63,30 @@ static void print_figures_json(const struct outbox_figures *figures)
     print_line(&out);
 }
 
+static void put_figure(struct text *out, int64_t number, const char *words)
+{
+    if (number)
+        text_printf(out, "%s%lld %s", out->length ? ", " : "", (long long)number, words);
+}
+
+/* What there is none of is left out. */
 static void print_figures(const struct outbox_figures *figures)
 {
     struct text out = {0};
-    text_printf(&out, "outbox: %lld waiting", (long long)figures->waiting);
+    put_figure(&out, figures->waiting, "waiting");
     if (figures->oldest_waiting_ms) {
         text_puts(&out, " (the oldest since ");
         put_time(&out, figures->oldest_waiting_ms);
         text_putc(&out, ')');
     }
-    text_printf(&out,
-                ", %lld being sent, %lld rejected, %lld expired; %lld deliveries kept; %lld "
-                "Flashduty keys that keep failing; %lld subscriptions to be confirmed",
-                (long long)figures->sending, (long long)figures->rejected,
-                (long long)figures->expired, (long long)figures->kept,
-                (long long)figures->failing_keys, (long long)figures->confirmations);
-    print_line(&out);
+    put_figure(&out, figures->sending, "being sent");
+    put_figure(&out, figures->rejected, "rejected");
+    put_figure(&out, figures->expired, "expired");
+    put_figure(&out, figures->failing_keys, "Flashduty keys that keep failing");
+    put_figure(&out, figures->confirmations, "subscriptions to be confirmed");
+    printf("outbox: %s; %lld deliveries kept\n", out.length ? text_string(&out) : "empty",
+           (long long)figures->kept);
+    text_clear(&out);
 }
 
 /* ---- the audit ---- */

@@ -49,6 +49,7 @@ static void add_delivery(struct sending *sending, struct dispatch *dispatch,
         .flashduty_key = kept->flashduty_key,
         .json = json,
         .id = kept->id,
+        .lease = kept->lease,
         .state = kept->state,
         .answer = {VERDICT_RETRY, "", "", ""},
         .is_over = kept->state != DELIVERY_SENDING,
@@ -61,7 +62,7 @@ static void send_unrecorded(struct sending *sending, struct dispatch *dispatch, 
 {
     for (size_t i = 0; i < dispatch->destination_count; i++) {
         const struct store_route *destination = &dispatch->destinations[i];
-        const struct store_delivery delivery = {0, destination->name, destination->flashduty_key,
+        const struct store_delivery delivery = {0, 0, destination->name, destination->flashduty_key,
                                                 DELIVERY_SENDING};
         add_delivery(sending, dispatch, &delivery, json);
     }
@@ -128,6 +129,7 @@ static bool may_go_on(struct sending *sending, struct delivery *delivery)
         return false;
     delivery->is_last_reported = true;
     delivery->state = delivery->last.state;
+    delivery->lease = delivery->last.lease;
     return delivery->state == DELIVERY_SENDING;
 }
 
@@ -164,6 +166,7 @@ static void settle(struct sending *sending, struct delivery *delivery)
                         &delivery->answer, &delivery->last))
         return;
     delivery->last.delivery_id = delivery->id;
+    delivery->last.lease = delivery->lease;
     delivery->is_last_reported = false;
     delivery->retry_after_s = delivery->last.retry_after_s;
     /* Whoever asks for a pause asks it of all that goes there: the store sees to that. */
@@ -234,6 +237,7 @@ static void end_late(struct sending *sending, struct delivery *delivery)
     give_up(delivery, sending->arena, "no answer in time");
     delivery->last = (struct store_try){
         .delivery_id = delivery->id,
+        .lease = delivery->lease,
         .verdict = TRY_FAILED,
         .started_ms = delivery->attempt.started_ms,
         .took_ms = (clock_monotonic_us() - delivery->attempt.start_us) / 1000,
@@ -267,6 +271,7 @@ static struct store_try untried(const struct delivery *delivery)
 {
     return (struct store_try){
         .delivery_id = delivery->id,
+        .lease = delivery->lease,
         .verdict = TRY_NONE,
         .started_ms = clock_wall_ms(),
         .code = "",

@@ -23,6 +23,7 @@ struct delivery {
     const char *route, *flashduty_key;
     const char *alert_key, *json;
     int64_t id; /* in the store; 0: not recorded */
+    int64_t lease;
     enum delivery_state state;
     struct flashduty_answer answer; /* of the last try; all "" if there was none */
     long retry_after_s;             /* what Flashduty asked for; 0: nothing */

@@ -23,7 +23,7 @@
 
 /* A send under way. */
 struct send {
-    int64_t delivery_id;
+    int64_t delivery_id, lease;
     char *key;
     struct attempt attempt;
 };
@@ -54,7 +54,9 @@ static void wipe(char *key)
 static void begin(struct draining *drain, const struct store_claim *claim)
 {
     struct send *send = &drain->sends[drain->count];
-    *send = (struct send){.delivery_id = claim->delivery_id, .key = strdup(claim->flashduty_key)};
+    *send = (struct send){.delivery_id = claim->delivery_id,
+                          .lease = claim->lease,
+                          .key = strdup(claim->flashduty_key)};
     if (send->key &&
         attempt_start(&send->attempt, drain->means->delivery.transport, drain->means->delivery.url,
                       send->key, claim->json, SEND_TIMEOUT_MS))
@@ -117,7 +119,8 @@ static void collect(struct draining *drain)
             drain->sends[kept++] = send;
             continue;
         }
-        tries[over++].delivery_id = send.delivery_id;
+        tries[over].delivery_id = send.delivery_id;
+        tries[over++].lease = send.lease;
         wipe(send.key);
     }
     drain->count = kept;

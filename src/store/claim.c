@@ -57,11 +57,12 @@ static void mend_schedule(struct claiming *claiming)
 
 /* ---- claiming ---- */
 
-static void lease(struct claiming *claiming, int64_t id)
+static void lease(struct claiming *claiming, struct store_claim *claim)
 {
+    claim->lease = claiming->steady_ms + claiming->job->lease_ms;
     database_run(claiming->database,
                  "UPDATE delivery SET state = 1, lease_steady_ms = ?1 WHERE id = ?2", "ii",
-                 claiming->steady_ms + claiming->job->lease_ms, id);
+                 claim->lease, claim->delivery_id);
 }
 
 static bool add_claim(struct claiming *claiming, struct rows *rows, const char *key)
@@ -93,7 +94,7 @@ static size_t claim_best(struct claiming *claiming, const char *key, int64_t mos
             rows_end(&rows);
     }
     for (size_t i = first; i < job->count; i++) {
-        lease(claiming, job->claims[i].delivery_id);
+        lease(claiming, &job->claims[i]);
         pace_take(claiming->database, claiming->limits, key);
     }
     return job->count - first;
@@ -215,6 +216,7 @@ bool store_claim(struct store *store, struct store_claim *claims, size_t limit, 
         const struct store_claim *one = &claim->claims[i];
         claims[(*count)++] = (struct store_claim){
             .delivery_id = one->delivery_id,
+            .lease = one->lease,
             .flashduty_key = arena_string(arena, one->flashduty_key),
             .json = arena_string(arena, one->json),
             .tries = one->tries,

@@ -26,10 +26,11 @@ static enum outcome outcome_of(int64_t state)
 bool delivery_read(struct database *database, int64_t id, struct arena *arena,
                    struct delivery_row *row)
 {
-    struct rows rows = database_query(database,
-                                      "SELECT alert_id, tries, created_ms, state, scope,"
-                                      " flashduty_key, rounds FROM delivery WHERE id = ?1",
-                                      "i", id);
+    struct rows rows =
+        database_query(database,
+                       "SELECT alert_id, tries, created_ms, state, scope,"
+                       " flashduty_key, rounds, lease_steady_ms FROM delivery WHERE id = ?1",
+                       "i", id);
     bool is_there = rows_next(&rows);
     if (is_there)
         *row = (struct delivery_row){
@@ -41,6 +42,7 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
             .scope = arena_string(arena, rows_text(&rows, 4)),
             .flashduty_key = arena_string(arena, rows_text(&rows, 5)),
             .rounds = rows_number(&rows, 6),
+            .lease = rows_number(&rows, 7),
         };
     rows_end(&rows);
     return is_there;

@@ -77,7 +77,7 @@ void volume_add(struct database *database, const char *scope, int64_t count)
 
 /* A delivery as it stands in the store. */
 struct delivery_row {
-    int64_t id, alert_id, tries, rounds, created_ms;
+    int64_t id, alert_id, tries, rounds, created_ms, lease;
     enum delivery_state state;
     const char *scope, *flashduty_key;
 };

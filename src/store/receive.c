@@ -70,7 +70,7 @@ static void add_delivery(struct intake *in, const char *route, const char *key)
         return;
     if (event->delivery_count > 0)
         memcpy(longer, event->deliveries, event->delivery_count * sizeof *longer);
-    longer[event->delivery_count++] = (struct store_delivery){0, route, key, DELIVERY_WAITING};
+    longer[event->delivery_count++] = (struct store_delivery){0, 0, route, key, DELIVERY_WAITING};
     event->deliveries = longer;
 }
 
@@ -223,6 +223,7 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
         --*in->sends_left;
     }
     delivery->state = is_sent ? DELIVERY_SENDING : DELIVERY_WAITING;
+    delivery->lease = database_steady_ms(in->database) + in->lease_ms;
     delivery->id = database_number(
         in->database, 0,
         "INSERT INTO delivery (alert_id, scope, alert_key, route, flashduty_key, state, rank, "
@@ -232,7 +233,7 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
         " RETURNING id",
         "ittttiiiii", in->alert_id, event->scope, event->alert_key, delivery->route,
         delivery->flashduty_key, (int64_t)delivery->state, in->rank, after, in->now_ms,
-        database_steady_ms(in->database) + in->lease_ms);
+        delivery->lease);
     volume_add(in->database, share_of(event), 1);
     return true;
 }

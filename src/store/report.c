@@ -107,10 +107,11 @@ static bool send_again(const struct report *report)
         pace_free(report->database, report->limits, report->row.flashduty_key) < 1)
         return false;
     pace_take(report->database, report->limits, report->row.flashduty_key);
+    report->one->lease = database_steady_ms(report->database) + report->one->lease_ms;
     database_run(report->database,
                  "UPDATE delivery SET lease_steady_ms = ?1, code = ?2, message = ?3 WHERE id = ?4",
-                 "itti", database_steady_ms(report->database) + report->one->lease_ms,
-                 report->one->code, report->one->message, report->row.id);
+                 "itti", report->one->lease, report->one->code, report->one->message,
+                 report->row.id);
     return true;
 }
 
@@ -163,12 +164,12 @@ static void fail(const struct report *report)
     keep(report, report->now_ms + schedule_after(report->row.rounds + 1));
 }
 
-/* Flashduty's word counts whoever had the lease. */
-static bool is_open(enum delivery_state state, enum try_verdict verdict)
+/* Flashduty's word counts whoever had the lease; what failed under another's may be sent now. */
+static bool is_open(const struct delivery_row *row, const struct store_try *one)
 {
-    if (verdict == TRY_ACCEPTED)
-        return state != DELIVERY_DELIVERED;
-    return state == DELIVERY_SENDING;
+    if (one->verdict == TRY_ACCEPTED)
+        return row->state != DELIVERY_DELIVERED;
+    return row->state == DELIVERY_SENDING && (one->lease == 0 || one->lease == row->lease);
 }
 
 void try_apply(struct database *database, const struct store_limits *limits, struct arena *arena,
@@ -188,7 +189,7 @@ void try_apply(struct database *database, const struct store_limits *limits, str
         record(&report);
     if (one->verdict == TRY_ACCEPTED)
         destination_accepted(database, report.row.flashduty_key);
-    if (!is_open(report.row.state, one->verdict))
+    if (!is_open(&report.row, one))
         return;
     switch (one->verdict) {
     case TRY_ACCEPTED:
@@ -251,6 +252,7 @@ bool store_report(struct store *store, struct store_try *tries, size_t count)
     bool has_worked = job_run(store, &report->job);
     for (size_t i = 0; i < report->count && has_worked; i++) {
         tries[i].state = report->tries[i].state;
+        tries[i].lease = report->tries[i].lease;
         tries[i].lets_go = report->tries[i].lets_go;
     }
     job_free(store, &report->job);

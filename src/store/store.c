@@ -210,11 +210,11 @@ static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
         job->is_durable = false;
         database_save(database);
         job->run(job, database, &store->limits);
-        job->has_worked = database_release(database) && !job->arena.failed;
-        if (!job->has_worked)
-            set_failure(store, database_failure(database));
-        if (database_failed(database))
+        job->has_worked = !job->arena.failed && database_release(database);
+        if (!job->has_worked) {
+            set_failure(store, job->arena.failed ? "out of memory" : database_failure(database));
             database_take_back(database);
+        }
         if (database_is_lost(database))
             return false;
         *is_durable |= job->has_worked && job->is_durable;
@@ -445,8 +445,15 @@ bool job_run(struct store *store, struct job *job)
     if (store->is_lasting)
         return run_by_thread(store, job);
     write_together(store, job, STORE_PATIENCE_MS);
+    /* A fault of a moment: what was accepted is tried again at once, and before the process ends.
+     */
+    if (!job->has_worked && job->must_stay)
+        write_together(store, job, PATIENCE_MS_MIN);
     job->is_over = true;
-    return job->has_worked;
+    bool has_worked = job->has_worked;
+    if (keep_staying(store, job))
+        job->holders++;
+    return has_worked;
 }
 
 static bool init_locks(struct store *store)

@@ -69,7 +69,8 @@ enum delivery_state {
 
 /* One delivery of an event, as the store decided and as reports changed it. */
 struct store_delivery {
-    int64_t id; /* 0: not recorded */
+    int64_t id;    /* 0: not recorded */
+    int64_t lease; /* of a SENDING one: names it in reports */
     const char *route, *flashduty_key;
     enum delivery_state state;
 };
@@ -125,6 +126,7 @@ enum try_verdict {
 
 struct store_try {
     int64_t delivery_id;
+    int64_t lease; /* under which it was sent; 0: any. A failure under another's says nothing */
     enum try_verdict verdict;
     int64_t started_ms, took_ms; /* wall clock */
     long status;                 /* HTTP; 0: no answer */
@@ -134,7 +136,7 @@ struct store_try {
     int64_t lease_ms; /* for that */
 
     /* Filled in. */
-    enum delivery_state state; /* what the delivery is now; SENDING: send again */
+    enum delivery_state state; /* what the delivery is now; SENDING: send again, under `lease` */
     bool lets_go;              /* something waited for its end, and may be sent now */
 };
 
@@ -151,7 +153,7 @@ bool store_accept(struct store *store, struct store_event *event, struct store_t
 
 /* A delivery to be sent now. */
 struct store_claim {
-    int64_t delivery_id;
+    int64_t delivery_id, lease;
     const char *flashduty_key, *json;
     int64_t tries;
 };

@@ -92,7 +92,7 @@ static void expect_untouched(struct storing *storing, const char *words)
 {
     char before[128], after[128];
     sum_of(storing, before);
-    storing->store = open_store(storing);
+    reopen(storing);
     expect_failure(storing, words);
     store_free(storing->store);
     storing->store = NULL;
