@@ -15,10 +15,9 @@ from tests.faults.upstream import Upstream
 from tests.support import paths, settings
 from tests.support.cgi import program_environment, run_cgi, variables
 from tests.support.fastcgi import Connection, whole_request
-from tests.support.process import Sandbox, wait_until
+from tests.support.process import Sandbox, refuse_findings, wait_until
 
 BACKLOG = 1024
-DETACHED = {"FLASHDUTY_GATEWAY_DETACHED": "1"}
 # A sanitizer that looks for leaks needs ptrace for itself.
 UNDER_STRACE = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=99"}
 
@@ -98,20 +97,31 @@ class Place:
 
     # ---- drains ----
 
-    def drain(self, strace=(), timeout=60):
-        """One process that sends what is due; its exit status (negative: killed)."""
-        environment = program_environment(self.config, DETACHED)
-        if strace:
-            environment.update(UNDER_STRACE)
+    def drain(self, strace=(), environment=None, timeout=60):
+        """Sends what is due, as cron does it; the exit status (negative: killed)."""
+        more = {**(environment or {}), **(UNDER_STRACE if strace else {})}
         done = subprocess.run(
-            [*strace, str(paths.endpoint("guance"))],
-            env=environment,
+            [*strace, str(paths.command_line()), "drain"],
+            env=program_environment(self.config, more),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
             check=False,
         )
+        refuse_findings(done.stderr.decode(errors="replace"), "flashduty-gateway drain")
         return done.returncode
+
+    def audit(self):
+        """What flashduty-gateway status --audit says is wrong."""
+        done = subprocess.run(
+            [str(paths.command_line()), "status", "--audit"],
+            env=program_environment(self.config),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return [] if done.returncode == 0 else [f"status --audit: {done.stdout} {done.stderr}"]
 
     def drain_until_empty(self, rounds=10):
         """Drains again and again, as a cron job does every minute; whether nothing waits any more."""
@@ -123,7 +133,7 @@ class Place:
         return not histories.waiting(self.store)
 
     def wait_until_empty(self, seconds=60):
-        """Waits for a drainer that runs."""
+        """Waits until a drainer that runs has sent everything."""
         wait_until(lambda: not histories.waiting(self.store), seconds, "an empty outbox")
 
     # ---- time ----
@@ -158,11 +168,13 @@ class Place:
     def problems(self):
         """What is wrong with the history, and with the stores."""
         destinations = {name: flashduty_key(name) for name in self.names}
-        stores = sorted(self.folder.glob("*.db"))
+        stores = sorted(self.folder.rglob("*.db"))
         noted = set().union(*(histories.noted_requests(store) for store in stores))
         problems = histories.check_history(self.history, self.upstream.events, destinations, noted)
         for store in stores:
             problems += histories.check_store(store)
+        if self.store.exists():
+            problems += self.audit()
         return problems + [f"violation: {words}" for words in self.upstream.violations]
 
     @property
