@@ -65,7 +65,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-op
 	libconfig-dev libssl-dev libsqlite3-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
-TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl \
+TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
 	$(FUZZ_DEPS)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
@@ -84,10 +84,13 @@ FUZZ ?= $(notdir $(FUZZERS))
 FUZZ_SECONDS ?= $(if $(FUZZ_RUNS),0,60)
 FUZZ_FOUND := build/fuzz/found
 
+# How long make test-faults goes on.
+SECONDS ?= 600
+
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check tests-build lint fuzz \
+.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check test-faults tests-build lint fuzz \
 	fuzz-build fuzz-merge clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -154,6 +157,10 @@ test: test-deps  ## build with and without sanitizers and run every test
 	@python3 tests/run.py
 
 check: test  ## the same
+
+test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600), with 10,000 alerts, and say what came of it
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/faults/long.py --seconds $(SECONDS)
 
 tests-build: all $(UNIT_TESTS)
 

@@ -37,10 +37,11 @@ def overtaken(events):
     return problems
 
 
-def run_burst(count, per_second, per_minute, threads=32, seconds=150):
+def run_burst(count, per_second, per_minute, threads=32, seconds=150, keeps_limits=False):
     """Posts so many alerts at once: (problems, figures)."""
     rates = {"rate_per_second": per_second, "rate_per_minute": per_minute}
     with Place(1, deadline_ms=3500, **rates) as place:
+        place.upstream.rate_limits = keeps_limits
         served = Served(place)
 
         def post(number):

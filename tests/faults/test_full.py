@@ -11,7 +11,7 @@ from tests.faults.history import waiting
 
 NEW_NAMESPACE = 0x00020000  # CLONE_NEWNS: what is mounted is gone with this process
 DOWN = {"do": "status", "status": 503}
-SMALL, LARGE = "512k", "32m"
+SMALL, LARGE = "1m", "32m"
 POSTS_MAX = 3000
 
 

@@ -13,22 +13,24 @@ PAUSE_SECONDS = 0.15
 DRAIN_AND_KILL_SECONDS = 3
 # What killed processes were sending is taken up after 10 s at most.
 EMPTY_SECONDS = 40
+DRAINED_PER_SECOND = 100
 
 
-def run_kills(count, pauses, seconds, processes=1, integrations=8, seed=1):
+def run_kills(count, pauses, seconds, processes=1, integrations=8, seed=1, **vendors):
     """Posts, kills, heals Flashduty, kills on, waits: (problems, figures)."""
     chance = random.Random(seed)
     with Place(integrations, seed=seed, deadline_ms=1500) as place:
         place.upstream.fail(0.5)
         served = [Served(place, f"guance-{number}") for number in range(processes)]
-        vendors = Vendors(place, [one.post for one in served], pause=PAUSE_SECONDS, seed=seed)
+        options = {"pause": PAUSE_SECONDS, "seed": seed, **vendors}
+        posting = Vendors(place, [one.post for one in served], **options)
         with Killer(served, pauses, chance):
-            took = vendors.run(count, seconds=seconds)
+            took = posting.run(count, seconds=seconds)
             place.upstream.fail(0)
             time.sleep(DRAIN_AND_KILL_SECONDS)
-        place.wait_until_empty(EMPTY_SECONDS)
+        place.wait_until_empty(EMPTY_SECONDS + count // DRAINED_PER_SECOND)
         problems = place.problems()
-        problems += [f"never taken: {post.title}" for post in vendors.given_up]
+        problems += [f"never taken: {post.title}" for post in posting.given_up]
         figures = place.figures
         figures["failed sends"] = place.upstream.script.failures
         figures["s of posting"] = round(took)
