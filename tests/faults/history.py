@@ -194,6 +194,7 @@ def figures(history, events):
             "queued": sum(outcome == "queued" for _, _, outcome in answers),
             "kills": len(history.kills),
             "accepted": len(events),
+            "unheard": sum(event.is_unheard for event in events),
             "duplicates": len(events) - len(times),
             "lost": sum(post.title not in times for post in history.promised),
             "s": round(time.time() - history.started),
