@@ -24,6 +24,8 @@ from tests.faults.test_together import run_together  # noqa: E402
 ALERTS = 10000
 # Of the time there is, alerts are posted for this part at most.
 POSTING_PART = 0.5
+THREADS = 16
+KILL_SECONDS = (0.8, 1.2)
 ROUND_ALERTS, ROUND_SECONDS = 2000, 45
 SHOWN_MAX = 20
 
@@ -38,9 +40,17 @@ def show(what, problems, figures):
 
 
 def kills(count, seconds, seed):
-    """Kills every second."""
+    """Kills every second, while so many alerts are posted in not quite so many seconds."""
+    pause = 0.8 * seconds * THREADS / count
     return run_kills(
-        count, (0.8, 1.2), seconds, processes=2, integrations=16, seed=seed, pause=0.02, threads=16
+        count,
+        KILL_SECONDS,
+        seconds,
+        processes=2,
+        integrations=16,
+        seed=seed,
+        pause=pause,
+        threads=THREADS,
     )
 
 
@@ -79,8 +89,12 @@ def main():
     seed = options.seed
     while time.monotonic() + ROUND_SECONDS < end:
         seed += 1
-        is_good &= show("killed", *kills(ROUND_ALERTS, ROUND_SECONDS, seed))
-        is_good &= show("together", *run_together(ROUND_ALERTS, ROUND_SECONDS / 2, (0.5, 1.5), seed=seed))  # fmt: skip
+        is_good &= show("killed", *kills(THREADS = 16
+KILL_SECONDS = (0.8, 1.2)
+ROUND_ALERTS, ROUND_SECONDS, seed))
+        is_good &= show("together", *run_together(THREADS = 16
+KILL_SECONDS = (0.8, 1.2)
+ROUND_ALERTS, ROUND_SECONDS / 2, (0.5, 1.5), seed=seed))  # fmt: skip
     return 0 if is_good else 1
 
 

@@ -20,13 +20,12 @@ def run_kills(count, pauses, seconds, processes=1, integrations=8, seed=1, **ven
     """Posts, kills, heals Flashduty, kills on, waits: (problems, figures)."""
     chance = random.Random(seed)
     with Place(integrations, seed=seed, deadline_ms=1500) as place:
-        place.upstream.fail(0.5)
         served = [Served(place, f"guance-{number}") for number in range(processes)]
         options = {"pause": PAUSE_SECONDS, "seed": seed, **vendors}
         posting = Vendors(place, [one.post for one in served], **options)
         with Killer(served, pauses, chance):
-            took = posting.run(count, seconds=seconds)
-            place.upstream.fail(0)
+            with place.upstream.weather(seed):
+                took = posting.run(count, seconds=seconds)
             time.sleep(DRAIN_AND_KILL_SECONDS)
         place.wait_until_empty(EMPTY_SECONDS + count // DRAINED_PER_SECOND)
         problems = place.problems()

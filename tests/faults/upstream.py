@@ -13,6 +13,7 @@ import random
 import socket
 import struct
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.simulator.flashduty import Event, Flashduty
@@ -31,6 +32,8 @@ UNHEARD = (
     {"do": "drop", "when": "accepted"},
     {"do": "drip", "seconds": 60},
 )
+# How long it stays as it is.
+WEATHER_SECONDS = (0.5, 3.0)
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -85,6 +88,26 @@ class Upstream(Flashduty):
     def fail(self, probability):
         """From now on requests fail with this probability."""
         self.script.probability = probability
+
+    @contextmanager
+    def weather(self, seed):
+        """Fails half the time: now not at all, now every other request, now all; then it is well."""
+        chance = random.Random(seed)
+        over = threading.Event()
+
+        def run():
+            while not over.wait(chance.uniform(*WEATHER_SECONDS)):
+                self.fail(chance.choice((0.0, 0.5, 1.0)))
+
+        self.fail(0.5)
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.fail(0.0)
 
     @property
     def lasting(self):
