@@ -108,8 +108,8 @@ class SystemCalls(unittest.TestCase):
     def kill_at(self, call):
         """A request killed at a call, repeated until it is taken, and its alert's recovery."""
         post = self.new()
-        self.place.history.killed()
         self.place.post_by_cgi(post, self.tracer.inject(call, "signal=KILL"))
+        self.place.history.killed()
         self.hits += self.tracer.was_hit
         self.take(post)
         self.take(self.new("ok", post.alert))
@@ -153,8 +153,8 @@ class SystemCalls(unittest.TestCase):
         calls = some(self.tracer.calls, EVERY * 2)
         for call in calls:
             stock()
-            self.place.history.killed()
             self.place.drain(self.tracer.inject(call, "signal=KILL"))
+            self.place.history.killed()
             self.hits += self.tracer.was_hit
         self.end("killed while draining", len(calls))
 
