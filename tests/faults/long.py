@@ -89,12 +89,8 @@ def main():
     seed = options.seed
     while time.monotonic() + ROUND_SECONDS < end:
         seed += 1
-        is_good &= show("killed", *kills(THREADS = 16
-KILL_SECONDS = (0.8, 1.2)
-ROUND_ALERTS, ROUND_SECONDS, seed))
-        is_good &= show("together", *run_together(THREADS = 16
-KILL_SECONDS = (0.8, 1.2)
-ROUND_ALERTS, ROUND_SECONDS / 2, (0.5, 1.5), seed=seed))  # fmt: skip
+        is_good &= show("killed", *kills(ROUND_ALERTS, ROUND_SECONDS, seed))
+        is_good &= show("together", *run_together(ROUND_ALERTS, ROUND_SECONDS / 2, (0.5, 1.5), seed=seed))  # fmt: skip
     return 0 if is_good else 1
 
 
