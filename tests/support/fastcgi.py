@@ -193,8 +193,10 @@ class Endpoint:
 
     @property
     def log(self):
-        """Its log lines so far."""
-        return self.process.output
+        """Its log lines so far; while it runs, a line may be seen before all of it is written."""
+        running = self.process.running()
+        text = self.process.output
+        return text[: text.rfind("\n") + 1] if running else text
 
     def connect(self, timeout=30):
         """A new connection."""
