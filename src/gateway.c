@@ -255,15 +255,15 @@ static struct store_confirmation confirmation_of(const struct exchange *x, const
         .host = item->confirm_host,
         .is_private = item->confirm_private,
         .reason = reason,
+        /* In pass-through nothing else says that the key is anybody's. */
+        .accepted_key = x->gateway->config->pass_through ? x->integration->flashduty_key : NULL,
     };
 }
 
-/* In pass-through nothing says that the key is anybody's. */
 static bool keep_confirmation(struct exchange *x, const struct item *item, const char *reason)
 {
     const struct store_confirmation confirmation = confirmation_of(x, item, reason);
-    bool is_kept = x->gateway->store && !x->gateway->config->pass_through &&
-                   store_keep_confirmation(x->gateway->store, &confirmation);
+    bool is_kept = x->gateway->store && store_keep_confirmation(x->gateway->store, &confirmation);
     log_event(LOG_ERROR, "subscription not confirmed", "request_id", x->request->id, "host",
               item->confirm_host, "reason", reason, "do",
               is_kept ? "it is tried again for 48 hours; flashduty-gateway confirm shows the link"

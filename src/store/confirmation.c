@@ -8,6 +8,7 @@ struct confirmation_job {
     struct job job;
     struct store_confirmation confirmation;
     bool is_confirmed;
+    bool is_refused;
 };
 
 static void copy(struct arena *arena, struct store_confirmation *copy,
@@ -21,13 +22,20 @@ static void copy(struct arena *arena, struct store_confirmation *copy,
     copy->url = arena_string(arena, confirmation->url);
     copy->host = arena_string(arena, confirmation->host);
     copy->reason = arena_string(arena, confirmation->reason);
+    if (confirmation->accepted_key)
+        copy->accepted_key = arena_string(arena, confirmation->accepted_key);
 }
 
 static void run_keep(struct job *job, struct database *database, const struct store_limits *limits)
 {
-    const struct store_confirmation *kept = &((struct confirmation_job *)job)->confirmation;
+    struct confirmation_job *keep = (struct confirmation_job *)job;
+    const struct store_confirmation *kept = &keep->confirmation;
     int64_t now_ms = clock_wall_ms();
     (void)limits;
+    keep->is_refused =
+        kept->accepted_key && !destination_is_known(database, kept->accepted_key, now_ms);
+    if (keep->is_refused)
+        return;
     job->is_durable = true;
     int64_t waiting = database_run(database,
                                    "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3,"
@@ -55,9 +63,9 @@ bool store_keep_confirmation(struct store *store, const struct store_confirmatio
     if (!keep)
         return false;
     copy(&keep->job.arena, &keep->confirmation, confirmation);
-    bool has_worked = job_run(store, &keep->job);
+    bool is_kept = job_run(store, &keep->job) && !keep->is_refused;
     job_free(store, &keep->job);
-    return has_worked;
+    return is_kept;
 }
 
 static void give_up_old(struct database *database, int64_t now_ms)

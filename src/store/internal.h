@@ -8,6 +8,9 @@
 #include "store/database.h"
 #include "store/store.h"
 
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define DAY_MS (24 * HOUR_MS)
+
 /* ---- jobs ---- */
 
 /*
@@ -62,6 +65,9 @@ struct destination {
     int64_t accepted_ms;     /* when it accepted something last; 0: never */
 };
 struct destination destination_read(struct database *database, const char *key)
+    __attribute__((nonnull));
+/* Whether it accepted something in the last KNOWN_KEY_DAYS. */
+bool destination_is_known(struct database *database, const char *key, int64_t now_ms)
     __attribute__((nonnull));
 void destination_accepted(struct database *database, const char *key) __attribute__((nonnull));
 void destination_failed(struct database *database, const char *key, const struct store_try *one)

@@ -87,3 +87,8 @@ struct destination destination_read(struct database *database, const char *key)
         destination.hold_steady_ms = 0;
     return destination;
 }
+
+bool destination_is_known(struct database *database, const char *key, int64_t now_ms)
+{
+    return destination_read(database, key).accepted_ms >= now_ms - KNOWN_KEY_DAYS * DAY_MS;
+}

@@ -4,8 +4,6 @@
 #include "base/limits.h"
 #include "store/internal.h"
 
-#define DAY_MS ((int64_t)24 * 3600 * 1000)
-
 /* An event while it is taken in. */
 struct intake {
     struct database *database;
@@ -243,9 +241,8 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
 static bool is_known(const struct intake *in)
 {
     for (size_t i = 0; i < in->event->destination_count; i++) {
-        struct destination destination =
-            destination_read(in->database, in->event->destinations[i].flashduty_key);
-        if (destination.accepted_ms < in->now_ms - KNOWN_KEY_DAYS * DAY_MS)
+        if (!destination_is_known(in->database, in->event->destinations[i].flashduty_key,
+                                  in->now_ms))
             return false;
     }
     return true;

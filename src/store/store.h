@@ -186,14 +186,16 @@ struct store_confirmation {
     const char *url;   /* holds a token */
     const char *host;
     bool is_private;
-    const char *reason; /* why it failed last */
+    const char *reason;       /* why it failed last */
+    const char *accepted_key; /* keep it only for a Flashduty key in use; NULL: in any case */
 };
 
 /* Counts a subscription that was confirmed, and ends what waits for it. */
 bool store_confirmed(struct store *store, const struct store_confirmation *confirmation)
     __attribute__((nonnull, warn_unused_result));
 
-/* Keeps a confirmation that failed, durably. Another link of a topic that waits takes its place. */
+/* Keeps a confirmation that failed, durably. Another link of a topic that waits takes its place.
+ * False also where accepted_key was not accepted in the last KNOWN_KEY_DAYS. */
 bool store_keep_confirmation(struct store *store, const struct store_confirmation *confirmation)
     __attribute__((nonnull, warn_unused_result));
 

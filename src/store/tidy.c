@@ -4,8 +4,6 @@
 #include "base/limits.h"
 #include "store/internal.h"
 
-#define HOUR_MS ((int64_t)3600 * 1000)
-#define DAY_MS (24 * HOUR_MS)
 /* What one transaction removes: others wait for it. */
 #define TIDY_AT_ONCE 200
 /* An alert that was never closed is remembered for so long: its recovery may still come. */

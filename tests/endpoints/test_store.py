@@ -265,13 +265,27 @@ class Promises:
 
     # ---- confirmations ----
 
-    def test_a_confirmation_that_failed_is_carried_out_later(self):
+    def confirming(self, **changes):
+        """A CES gateway that trusts a console, and that console."""
         console = self.sandbox.enter(smn.Console(self.keys))
-        ces = self.kept(
-            "ces",
-            smn=settings.trusting(self.keys, console.port),
-            ca_file=str(self.keys.ca_certificate),
-        )
+        section = settings.trusting(self.keys, console.port)
+        ca_file = str(self.keys.ca_certificate)
+        return self.kept("ces", smn=section, ca_file=ca_file, **changes), console
+
+    def test_in_pass_through_a_confirmation_is_kept_for_a_key_that_was_accepted(self):
+        ces, console = self.confirming(pass_through=True, integrations=None)
+        query = f"integration_key={settings.CES_FLASHDUTY_KEY}"
+        console.answer({"do": "status", "status": 500})
+        signed = self.keys.sign(smn.confirmation(console.subscribe_url()))
+        self.assert_error(ces.post(signed, query=query), 503, "could not be confirmed")
+        self.assertEqual(self.rows("SELECT count(*) FROM confirmation"), [(0,)])
+        self.assert_delivered(ces.post(self.keys.sign(smn.notification("plain")), query=query))
+        console.answer({"do": "status", "status": 500})
+        self.assert_queued(ces.post(signed, query=query))
+        self.assertEqual(self.rows("SELECT count(*) FROM confirmation"), [(1,)])
+
+    def test_a_confirmation_that_failed_is_carried_out_later(self):
+        ces, console = self.confirming()
         console.answer({"do": "status", "status": 500})
         self.assert_queued(ces.post(self.keys.sign(smn.confirmation(console.subscribe_url()))))
         self.assertEqual(self.ledger(), {"received": 1, "confirming": 1})
