@@ -68,7 +68,6 @@ FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
 	$(FUZZ_DEPS)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
-FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
 ROOMS := $(filter-out src/cli/%,$(wildcard src/*.c src/*/*.c))
