@@ -82,6 +82,8 @@ FUZZ ?= $(notdir $(FUZZERS))
 # FUZZ_RUNS=1000000 runs each so often, for as long as that takes.
 FUZZ_SECONDS ?= $(if $(FUZZ_RUNS),0,60)
 FUZZ_FOUND := build/fuzz/found
+# What a fuzzer sees compared it tries as input: the machine's environment is nobody's corpus.
+FUZZ_ENV := env -i PATH=/usr/bin:/bin
 
 # How long make test-faults goes on.
 SECONDS ?= 600
@@ -169,7 +171,7 @@ fuzz: fuzz-deps  ## fuzz each target for FUZZ_SECONDS (60) from its corpus; find
 		name=$${target#fuzz_}; \
 		echo "$$target"; \
 		mkdir -p $(FUZZ_FOUND)/$$name; \
-		build/fuzz/fuzzers/$$target -max_total_time=$(FUZZ_SECONDS) -runs=$(or $(FUZZ_RUNS),-1) \
+		$(FUZZ_ENV) build/fuzz/fuzzers/$$target -max_total_time=$(FUZZ_SECONDS) -runs=$(or $(FUZZ_RUNS),-1) \
 			-max_len=4096 -timeout=5 -verbosity=0 -print_final_stats=1 \
 			-dict=tests/fuzz/dictionaries/$$name.dict -artifact_prefix=$(FUZZ_FOUND)/$$target- \
 			$(FUZZ_FOUND)/$$name tests/fuzz/corpus/$$name || exit 1; \
@@ -178,7 +180,7 @@ fuzz: fuzz-deps  ## fuzz each target for FUZZ_SECONDS (60) from its corpus; find
 fuzz-merge:  ## add to the corpora the least of what `make fuzz` found that reaches more code
 	@for target in $(FUZZ); do \
 		name=$${target#fuzz_}; \
-		build/fuzz/fuzzers/$$target -set_cover_merge=1 -use_counters=0 -max_len=4096 -verbosity=0 \
+		$(FUZZ_ENV) build/fuzz/fuzzers/$$target -set_cover_merge=1 -use_counters=0 -max_len=4096 -verbosity=0 \
 			tests/fuzz/corpus/$$name $(FUZZ_FOUND)/$$name || exit 1; \
 	done
 
