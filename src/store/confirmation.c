@@ -26,16 +26,25 @@ static void copy(struct arena *arena, struct store_confirmation *copy,
         copy->accepted_key = arena_string(arena, confirmation->accepted_key);
 }
 
+/* What is kept for a key in pass-through: nothing before it was accepted, then its share. */
+static bool may_keep(struct database *database, const struct store_limits *limits,
+                     const struct store_confirmation *kept, int64_t now_ms)
+{
+    if (!kept->accepted_key)
+        return true;
+    int64_t own = database_number(database, 0,
+                                  "SELECT count(*) FROM confirmation WHERE state IN (0, 1, 2)"
+                                  " AND scope = ?1",
+                                  "t", kept->scope);
+    return destination_is_known(database, kept->accepted_key, now_ms) && own < key_share(limits);
+}
+
 static void run_keep(struct job *job, struct database *database, const struct store_limits *limits)
 {
     struct confirmation_job *keep = (struct confirmation_job *)job;
     const struct store_confirmation *kept = &keep->confirmation;
     int64_t now_ms = clock_wall_ms();
-    (void)limits;
-    keep->is_refused =
-        kept->accepted_key && !destination_is_known(database, kept->accepted_key, now_ms);
-    if (keep->is_refused)
-        return;
+    keep->is_refused = false;
     job->is_durable = true;
     int64_t waiting = database_run(database,
                                    "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3,"
@@ -47,6 +56,9 @@ static void run_keep(struct job *job, struct database *database, const struct st
         ledger_receive(database, kept->integration, OUTCOME_DUPLICATE, 1);
         return;
     }
+    keep->is_refused = !may_keep(database, limits, kept, now_ms);
+    if (keep->is_refused)
+        return;
     database_run(database,
                  "INSERT INTO confirmation (scope, integration, request_id, topic, url, host,"
                  " is_private, state, received_ms, due_ms, scheduled_ms, tries, reason)"

@@ -153,12 +153,17 @@ static bool forget_oldest(struct database *database, const char *scope)
     return id != 0;
 }
 
+int64_t key_share(const struct store_limits *limits)
+{
+    int64_t share = limits->outbox_limit / KEY_SHARE;
+    return share > 0 ? share : 1;
+}
+
 bool volume_has_room(struct database *database, const struct store_limits *limits,
                      const char *scope, int64_t own)
 {
-    int64_t share = limits->outbox_limit / KEY_SHARE;
     bool has_share = kept(database, scope) > 0;
-    while (has_share && kept(database, scope) - own >= (share > 0 ? share : 1)) {
+    while (has_share && kept(database, scope) - own >= key_share(limits)) {
         if (!forget_oldest(database, scope))
             return false;
     }

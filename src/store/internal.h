@@ -73,6 +73,8 @@ void destination_accepted(struct database *database, const char *key) __attribut
 void destination_failed(struct database *database, const char *key, const struct store_try *one)
     __attribute__((nonnull));
 
+/* How many deliveries, and how many confirmations, one key may fill in pass-through; at least 1. */
+int64_t key_share(const struct store_limits *limits) __attribute__((nonnull));
 /* Whether one more delivery may be kept, after removing finished ones if that helps; own: how many
  * of those that are counted already it is about. In pass-through each scope has a share. */
 bool volume_has_room(struct database *database, const struct store_limits *limits,

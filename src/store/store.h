@@ -195,7 +195,8 @@ bool store_confirmed(struct store *store, const struct store_confirmation *confi
     __attribute__((nonnull, warn_unused_result));
 
 /* Keeps a confirmation that failed, durably. Another link of a topic that waits takes its place.
- * False also where accepted_key was not accepted in the last KNOWN_KEY_DAYS. */
+ * False also where accepted_key was not accepted in the last KNOWN_KEY_DAYS, or has filled its
+ * share. */
 bool store_keep_confirmation(struct store *store, const struct store_confirmation *confirmation)
     __attribute__((nonnull, warn_unused_result));
 

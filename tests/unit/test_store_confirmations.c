@@ -133,16 +133,6 @@ static void a_repeat_takes_the_place_of_what_waits(void **state)
     assert_int_equal(claim_one(storing).id, 0);
 }
 
-static void one_of_a_key_that_was_never_accepted_is_not_kept(void **state)
-{
-    struct storing *storing = *state;
-    struct store_confirmation kept = confirmation_of("m1");
-    kept.accepted_key = "key-passed";
-    assert_false(store_keep_confirmation(storing->store, &kept));
-    assert_int_equal(number(storing, "SELECT count(*) FROM confirmation"), 0);
-    assert_int_equal(ledger(storing, "shop", "confirming"), 0);
-}
-
 static void without_an_id_each_is_kept(void **state)
 {
     struct storing *storing = *state;
@@ -205,7 +195,6 @@ int main(void)
         IN_BOTH(what_is_confirmed_is_over_and_its_link_is_gone),
         IN_BOTH(it_is_given_up_after_48_hours),
         IN_BOTH(a_repeat_takes_the_place_of_what_waits),
-        IN_BOTH(one_of_a_key_that_was_never_accepted_is_not_kept),
         IN_BOTH(without_an_id_each_is_kept),
         IN_BOTH(the_next_one_is_the_one_that_is_due_longest),
         IN_BOTH(a_clock_that_is_set_back_delays_nothing),

@@ -325,6 +325,42 @@ static void a_key_fills_only_its_share_of_the_outbox(void **state)
     assert_int_equal(number(storing, "SELECT kept FROM volume WHERE scope = 'digest'"), 3);
 }
 
+static bool keep_confirmation(struct storing *storing, const char *topic)
+{
+    const struct store_confirmation confirmation = {.scope = "digest",
+                                                    .integration = "(pass-through)",
+                                                    .request_id = "request",
+                                                    .topic = topic,
+                                                    .url = "https://smn.example.invalid/confirm",
+                                                    .host = "smn.example.invalid",
+                                                    .reason = "no answer",
+                                                    .accepted_key = passed[0].flashduty_key};
+    return store_keep_confirmation(storing->store, &confirmation);
+}
+
+static void confirmations_of_a_key_wait_once_it_was_accepted(void **state)
+{
+    struct storing *storing = *state;
+    assert_false(keep_confirmation(storing, "t1"));
+    assert_int_equal(number(storing, "SELECT count(*) FROM confirmation"), 0);
+    assert_int_equal(ledger(storing, "(pass-through)", "confirming"), 0);
+    accept_key(storing, "disk");
+    assert_true(keep_confirmation(storing, "t1"));
+    assert_int_equal(ledger(storing, "(pass-through)", "confirming"), 1);
+}
+
+static void confirmations_of_a_key_fill_only_its_share(void **state)
+{
+    struct storing *storing = limited(state, 2 * KEY_SHARE);
+    accept_key(storing, "disk");
+    assert_true(keep_confirmation(storing, "t1"));
+    assert_true(keep_confirmation(storing, "t2"));
+    assert_false(keep_confirmation(storing, "t3"));
+    /* Another link of one that waits takes its place. */
+    assert_true(keep_confirmation(storing, "t2"));
+    assert_int_equal(number(storing, "SELECT count(*) FROM confirmation"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +381,8 @@ int main(void)
         IN_BOTH(each_acceptance_makes_a_key_known_anew),
         IN_BOTH(a_rejection_makes_no_key_known),
         IN_BOTH(a_key_fills_only_its_share_of_the_outbox),
+        IN_BOTH(confirmations_of_a_key_wait_once_it_was_accepted),
+        IN_BOTH(confirmations_of_a_key_fill_only_its_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
