@@ -19,6 +19,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/write_all.h"
+#include "cgi.h"
 #include "records.h"
 
 /* Connections that have sent nothing yet, or wait for a thread: each costs a descriptor. Others are
@@ -41,9 +43,6 @@
 /* Threads that read a request while `workers` others answer theirs. */
 #define READERS_MAX 64
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
-
-/* A body that is refused for its length is read this far, for the answer's sake. */
-#define DRAIN_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 /* Silence within a head: what a web server sends in one piece. Within a body: a client's pause. */
 #define HEAD_SILENCE_S 1
@@ -137,80 +136,6 @@ bool serve_is_cgi(void)
     if (!is_cgi)
         pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     return is_cgi;
-}
-
-/* ---- plain CGI ---- */
-
-static const char *environment_variable(void *context, const char *name)
-{
-    (void)context;
-    return getenv(name);
-}
-
-static ssize_t read_standard_input(void *context, char *buffer, size_t size)
-{
-    const int64_t *deadline_ms = context;
-    for (;;) {
-        int64_t left_ms = *deadline_ms - clock_monotonic_ms();
-        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        int ready = poll(&input, 1, left_ms > 0 ? (int)left_ms : 0);
-        if (ready == 0)
-            return -1;
-        ssize_t count = ready < 0 ? -1 : read(STDIN_FILENO, buffer, size);
-        if (count >= 0 || (errno != EINTR && errno != EAGAIN))
-            return count;
-    }
-}
-
-static bool write_all(int descriptor, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t count = write(descriptor, bytes, length);
-        if (count < 0 && errno != EINTR)
-            return false;
-        if (count > 0) {
-            bytes += count;
-            length -= (size_t)count;
-        }
-    }
-    return true;
-}
-
-/* Apache hands a CGI program one socket for both directions: closed with a body unread, it would
- * take the answer with it. */
-static void drain_standard_input(const struct request *request, int64_t *deadline_ms)
-{
-    char buffer[16384];
-    size_t left =
-        request->declared_length < DRAIN_BYTES_MAX ? request->declared_length : DRAIN_BYTES_MAX;
-    left -= request->body_length < left ? request->body_length : left;
-    while (left > 0) {
-        ssize_t count =
-            read_standard_input(deadline_ms, buffer, left < sizeof buffer ? left : sizeof buffer);
-        if (count <= 0)
-            return;
-        left -= (size_t)count;
-    }
-}
-
-static int serve_cgi(const struct server *server)
-{
-    struct request request;
-    struct response response = {0};
-    struct text out = {0};
-    int64_t now_ms = clock_monotonic_ms(), deadline_ms = now_ms + RECEIVE_TIMEOUT_MS;
-    const struct request_source source = {environment_variable, read_standard_input, &deadline_ms,
-                                          false};
-    request_receive(&request, &source, now_ms, server->max_body_bytes);
-    if (request.error.code == ERROR_TOO_LARGE)
-        drain_standard_input(&request, &deadline_ms);
-    server->handle(server->context, &request, &response);
-    response_write(&response, &out);
-    bool written = !out.failed && write_all(STDOUT_FILENO, text_string(&out), out.length);
-    text_clear(&out);
-    text_clear(&response.body);
-    request_clear(&request);
-    return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- one FastCGI connection ---- */
@@ -654,5 +579,5 @@ static int serve_fastcgi(const struct server *server)
 
 int serve(const struct server *server)
 {
-    return FCGX_IsCGI() ? serve_cgi(server) : serve_fastcgi(server);
+    return FCGX_IsCGI() ? cgi_serve(server) : serve_fastcgi(server);
 }

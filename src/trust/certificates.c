@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/state_folder.h"
+#include "base/write_all.h"
 #include "net/guarded_get.h"
 #include "vendors/smn_trust.h"
 
@@ -197,18 +198,6 @@ static bool take_kept(struct certificates *certificates, const char *name, enum 
     return is_usable;
 }
 
-static bool write_whole(int descriptor, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t count = write(descriptor, bytes, length);
-        if (count < 0 && errno != EINTR)
-            return false;
-        bytes += count > 0 ? count : 0;
-        length -= count > 0 ? (size_t)count : 0;
-    }
-    return true;
-}
-
 struct oldest {
     char name[SHA256_HEX_SIZE + 8];
     int64_t age_s;
@@ -252,7 +241,7 @@ static bool keep(int folder, const char *name, const char *suffix, const struct 
     int descriptor = openat(folder, beside.name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (descriptor < 0)
         return false;
-    bool is_written = write_whole(descriptor, text_string(content), content->length);
+    bool is_written = write_all(descriptor, text_string(content), content->length);
     is_written = !close(descriptor) && is_written;
     if (is_written && !renameat(folder, beside.name, folder, name))
         return true;

@@ -1,0 +1,11 @@
+/* Plain CGI: one request, from the environment and standard input. */
+#ifndef CGI_H
+#define CGI_H
+
+#include "serve.h"
+
+/* Reads the process's request, has it handled and writes the answer. Returns the process's exit
+ * status: a failure if the answer could not be written. */
+int cgi_serve(const struct server *server) __attribute__((nonnull));
+
+#endif
