@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/counts.h"
 #include "store/internal.h"
 #include "store/schema.h"
 
@@ -29,12 +30,6 @@
 /* Jobs that have to stay are small; beyond this many the oldest is let go. */
 #define STAYING_MAX 10000
 
-struct count {
-    char *integration;
-    enum outcome outcome;
-    int64_t count;
-};
-
 struct store {
     char *path;
     struct store_limits limits;
@@ -46,8 +41,7 @@ struct store {
 
     /* Under the mutex. */
     struct job *jobs, **jobs_end;
-    struct count *counts;
-    size_t count_count;
+    struct counts counts;
     bool is_stopping, has_thread;
     char failure[512]; /* why it cannot be used; "" while it can */
     pthread_t thread;
@@ -162,43 +156,19 @@ static bool connect(struct store *store)
 
 /* ---- writing ---- */
 
-/* The refusals counted so far; they are the caller's to free or to put back. */
-static struct count *take_counts(struct store *store, size_t *count)
+static struct counts take_counts(struct store *store)
 {
     pthread_mutex_lock(&store->mutex);
-    struct count *counts = store->counts;
-    *count = store->count_count;
-    store->counts = NULL;
-    store->count_count = 0;
+    struct counts counts = store->counts;
+    store->counts = (struct counts){0};
     pthread_mutex_unlock(&store->mutex);
     return counts;
 }
 
-static void free_counts(struct count *counts, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(counts[i].integration);
-    free(counts);
-}
-
-static void add_count(struct store *store, const char *integration, enum outcome outcome,
-                      int64_t number)
+static void put_back_counts(struct store *store, const struct counts *counts)
 {
     pthread_mutex_lock(&store->mutex);
-    size_t i = 0;
-    while (i < store->count_count && (store->counts[i].outcome != outcome ||
-                                      strcmp(store->counts[i].integration, integration)))
-        i++;
-    if (i == store->count_count) {
-        struct count *longer = realloc(store->counts, (i + 1) * sizeof *longer);
-        char *name = longer ? strdup(integration) : NULL;
-        if (longer)
-            store->counts = longer;
-        if (name)
-            store->counts[store->count_count++] = (struct count){name, outcome, 0};
-    }
-    if (i < store->count_count)
-        store->counts[i].count += number;
+    counts_add_all(&store->counts, counts);
     pthread_mutex_unlock(&store->mutex);
 }
 
@@ -224,7 +194,6 @@ static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
 
 static bool write_jobs(struct store *store, struct job *jobs, int64_t patience_ms)
 {
-    size_t count_count;
     bool is_durable = false;
     if (!connect(store))
         return false;
@@ -235,13 +204,13 @@ static bool write_jobs(struct store *store, struct job *jobs, int64_t patience_m
         return false;
     }
     bool is_whole = run_jobs(store, jobs, &is_durable);
-    struct count *counts = take_counts(store, &count_count);
-    for (size_t i = 0; i < count_count && is_whole; i++)
-        ledger_receive(database, counts[i].integration, counts[i].outcome, counts[i].count);
+    struct counts counts = take_counts(store);
+    if (is_whole)
+        counts_write(&counts, database);
     bool is_written = is_whole && database_commit(database, is_durable);
-    for (size_t i = 0; i < count_count && !is_written; i++)
-        add_count(store, counts[i].integration, counts[i].outcome, counts[i].count);
-    free_counts(counts, count_count);
+    if (!is_written)
+        put_back_counts(store, &counts);
+    counts_clear(&counts);
     if (is_written)
         return true;
     set_failure(store, database_failure(database));
@@ -369,7 +338,7 @@ static void *write_for_all(void *context)
         wait_for_jobs(store, REWRITE_MS);
         is_stopping = store->is_stopping;
         struct job *jobs = take_jobs(store);
-        bool has_counts = store->count_count > 0;
+        bool has_counts = store->counts.length > 0;
         pthread_mutex_unlock(&store->mutex);
         write_staying(store, jobs ? PATIENCE_MS_MIN : STORE_PATIENCE_MS);
         if (jobs || has_counts)
@@ -509,7 +478,7 @@ void store_free(struct store *store)
         database_tidy(store->database, store->is_lasting ? DATABASE_ENDS : DATABASE_CLOSES);
     disconnect(store);
     store_follow(store);
-    free_counts(store->counts, store->count_count);
+    counts_clear(&store->counts);
     pthread_cond_destroy(&store->finished);
     pthread_cond_destroy(&store->submitted);
     pthread_mutex_destroy(&store->mutex);
@@ -561,13 +530,13 @@ static void run_nothing(struct job *job, struct database *database,
 /* What is counted is written with the next change, or by itself within a moment. */
 void store_count(struct store *store, const char *integration, enum outcome outcome)
 {
-    add_count(store, integration, outcome, 1);
-    if (store->is_lasting) {
-        pthread_mutex_lock(&store->mutex);
+    pthread_mutex_lock(&store->mutex);
+    counts_add(&store->counts, integration, outcome, 1);
+    if (store->is_lasting)
         (void)start_thread(store);
-        pthread_mutex_unlock(&store->mutex);
+    pthread_mutex_unlock(&store->mutex);
+    if (store->is_lasting)
         return;
-    }
     struct job *job = job_new(sizeof *job, run_nothing);
     if (job && !job_run(store, job))
         log_event(LOG_WARNING, "not counted", "integration", integration, "outcome",
