@@ -1,0 +1,307 @@
+#include "net/transport_loop.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "net/easy.h"
+
+/* Connections open at once, idle ones included; what is more (a body may hold a thousand events)
+ * waits for one of them. */
+#define CONNECTIONS_MAX 256L
+/* The loop is woken for everything that matters; this is only so that poll has a number. */
+#define IDLE_POLL_MS 60000
+
+/* One at a time: what was taken out may be put back by its owner at any moment. */
+static struct transport_call *take_from_inbox(struct transport *transport, bool *is_abandoned)
+{
+    (void)pthread_mutex_lock(&transport->mutex);
+    struct transport_call *call = transport->inbox;
+    if (call) {
+        transport->inbox = call->next_in_inbox;
+        if (!transport->inbox)
+            transport->inbox_end = &transport->inbox;
+        call->is_in_inbox = false;
+        *is_abandoned = call->is_abandoned;
+    }
+    (void)pthread_mutex_unlock(&transport->mutex);
+    return call;
+}
+
+/* ---- starting calls ---- */
+
+static size_t keep_answer(char *bytes, size_t one, size_t length, void *context)
+{
+    struct transport_call *call = context;
+    size_t space = ANSWER_BYTES_MAX - call->answer.length;
+    (void)one;
+    text_append(&call->answer, bytes, length < space ? length : space);
+    return length;
+}
+
+/* Certificates are looked for until there are some, so that installing them needs no restart. */
+static bool have_certificates(struct transport *transport, struct transport_call *call)
+{
+    struct error error = {0};
+    if (!transport->has_certificates)
+        transport->has_certificates =
+            certificate_store_find(transport->ca_file, &transport->certificates, &error);
+    if (transport->has_certificates || !strncasecmp(call->url, "http://", 7))
+        return true;
+    (void)snprintf(call->failure, sizeof call->failure, "%s", error.text);
+    return false;
+}
+
+static struct easy_settings settings_of(const struct transport_call *call, int64_t timeout_ms)
+{
+    return (struct easy_settings){
+        .url = call->url,
+        .protocols = "http,https",
+        .proxy = call->transport->proxy,
+        .no_proxy = "",
+        .certificates = call->transport->certificates,
+        .timeout_ms = timeout_ms,
+    };
+}
+
+static CURLcode set_post(const struct transport_call *call)
+{
+    CURL *easy = call->easy;
+    struct curl_slist *headers = call->headers;
+    CURLcode codes[] = {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L),
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body),
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->length),
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers),
+        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_answer),
+        curl_easy_setopt(easy, CURLOPT_WRITEDATA, call),
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, call),
+        curl_easy_setopt(easy, CURLOPT_SHARE, call->transport->tls_sessions),
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (codes[i] != CURLE_OK)
+            return codes[i];
+    }
+    return CURLE_OK;
+}
+
+/* Publishes what came of a call; from here on its owner may free it. */
+static void publish(struct transport_call *call)
+{
+    struct transport *transport = call->transport;
+    (void)pthread_mutex_lock(&transport->mutex);
+    call->is_done = true;
+    (void)pthread_cond_broadcast(&transport->changed);
+    (void)pthread_mutex_unlock(&transport->mutex);
+}
+
+static void close_easy(struct transport_call *call)
+{
+    struct transport *transport = call->transport;
+    if (!call->easy)
+        return;
+    (void)curl_multi_remove_handle(transport->multi, call->easy);
+    curl_easy_cleanup(call->easy);
+    call->easy = NULL;
+    if (call->previous)
+        call->previous->next = call->next;
+    else
+        transport->under_way = call->next;
+    if (call->next)
+        call->next->previous = call->previous;
+}
+
+static bool start(struct transport_call *call)
+{
+    struct transport *transport = call->transport;
+    if (!have_certificates(transport, call))
+        return false;
+    struct easy_settings settings = settings_of(call, call->deadline_ms - clock_monotonic_ms());
+    CURL *easy;
+    CURLcode code = easy_new(&settings, &easy);
+    if (code == CURLE_OK) {
+        call->easy = easy;
+        code = set_post(call);
+    }
+    if (code == CURLE_OK && curl_multi_add_handle(transport->multi, easy) != CURLM_OK)
+        code = CURLE_OUT_OF_MEMORY;
+    if (code == CURLE_OK) {
+        call->next = transport->under_way;
+        if (call->next)
+            call->next->previous = call;
+        transport->under_way = call;
+        return true;
+    }
+    easy_describe(NULL, code, &settings, call->failure, sizeof call->failure);
+    curl_easy_cleanup(easy);
+    call->easy = NULL;
+    return false;
+}
+
+void loop_empty_inbox(struct transport *transport)
+{
+    bool is_abandoned;
+    for (struct transport_call *call; (call = take_from_inbox(transport, &is_abandoned));) {
+        if (is_abandoned) {
+            close_easy(call);
+            transport_call_release(call);
+        } else if (!start(call)) {
+            publish(call);
+        }
+    }
+}
+
+/* ---- ending calls ---- */
+
+static void finish(struct transport_call *call, CURLcode code)
+{
+    if (code == CURLE_OK) {
+        curl_off_t retry_after_s = 0;
+        (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->status);
+        (void)curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+        if (retry_after_s > 0)
+            call->retry_after_s = retry_after_s < LONG_MAX ? (long)retry_after_s : LONG_MAX;
+    } else {
+        struct easy_settings settings = settings_of(call, call->timeout_ms);
+        text_clear(&call->answer);
+        easy_describe(call->easy, code, &settings, call->failure, sizeof call->failure);
+    }
+    close_easy(call);
+    publish(call);
+}
+
+static void collect(struct transport *transport)
+{
+    int left;
+    for (CURLMsg *message; (message = curl_multi_info_read(transport->multi, &left));) {
+        char *call = NULL;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result;
+        if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call) == CURLE_OK && call)
+            finish((struct transport_call *)(void *)call, code);
+    }
+}
+
+void loop_turn(struct transport *transport)
+{
+    int running;
+    loop_empty_inbox(transport);
+    if (curl_multi_perform(transport->multi, &running) != CURLM_OK) {
+        while (transport->under_way)
+            finish(transport->under_way, CURLE_OUT_OF_MEMORY);
+    }
+    collect(transport);
+}
+
+void loop_rest(struct transport *transport, int64_t ms)
+{
+    static const struct timespec pause = {.tv_nsec = 10000000};
+    int timeout = ms > IDLE_POLL_MS ? IDLE_POLL_MS : (int)ms;
+    if (curl_multi_poll(transport->multi, NULL, 0, timeout, NULL) != CURLM_OK)
+        (void)nanosleep(&pause, NULL); /* so that a poll that fails does not make the loop race */
+}
+
+/* Ends every call; the owners of those under way learn that nothing will come. The inbox is last:
+ * what is given back meanwhile lands there. */
+static void end_calls(struct transport *transport)
+{
+    bool is_abandoned;
+    struct transport_call *call;
+    while ((call = transport->under_way)) {
+        (void)snprintf(call->failure, sizeof call->failure, "given up: the process is stopping");
+        close_easy(call);
+        publish(call);
+    }
+    while ((call = take_from_inbox(transport, &is_abandoned))) {
+        if (is_abandoned) {
+            transport_call_release(call);
+        } else {
+            (void)snprintf(call->failure, sizeof call->failure,
+                           "not sent: the process is stopping");
+            publish(call);
+        }
+    }
+}
+
+void loop_close(struct transport *transport)
+{
+    end_calls(transport);
+    (void)pthread_mutex_lock(&transport->mutex);
+    CURLM *multi = transport->multi;
+    transport->multi = NULL;
+    (void)pthread_mutex_unlock(&transport->mutex);
+    (void)curl_multi_cleanup(multi);
+    (void)curl_share_cleanup(transport->tls_sessions);
+}
+
+static bool is_stopping(struct transport *transport)
+{
+    (void)pthread_mutex_lock(&transport->mutex);
+    bool stopping = transport->is_stopping;
+    (void)pthread_mutex_unlock(&transport->mutex);
+    return stopping;
+}
+
+static void *run(void *context)
+{
+    struct transport *transport = context;
+    while (!is_stopping(transport)) {
+        loop_turn(transport);
+        loop_rest(transport, IDLE_POLL_MS);
+    }
+    loop_close(transport);
+    (void)pthread_mutex_lock(&transport->mutex);
+    transport->has_ended = true;
+    (void)pthread_cond_broadcast(&transport->changed);
+    (void)pthread_mutex_unlock(&transport->mutex);
+    transport_leave(transport);
+    return NULL;
+}
+
+/* Signals are for the threads that expect them. Under the mutex. */
+static bool start_thread(struct transport *transport)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool is_started = pthread_create(&transport->thread, NULL, run, transport) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (is_started)
+        transport->users++;
+    return is_started;
+}
+
+/* TLS sessions belong to an easy handle unless they are shared; nothing but the loop uses the
+ * share, so it needs no locks. The wake-up is tried because libcurl makes a multi without one when
+ * descriptors run out. */
+static bool is_usable(CURLM *multi, CURLSH *tls_sessions)
+{
+    return multi && tls_sessions &&
+           curl_share_setopt(tls_sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) ==
+               CURLSHE_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK &&
+           curl_multi_wakeup(multi) == CURLM_OK;
+}
+
+bool loop_start(struct transport *transport)
+{
+    if (transport->multi)
+        return true;
+    transport->multi = curl_multi_init();
+    transport->tls_sessions = curl_share_init();
+    if (is_usable(transport->multi, transport->tls_sessions) &&
+        (!transport->is_threaded || start_thread(transport)))
+        return true;
+    (void)curl_multi_cleanup(transport->multi);
+    (void)curl_share_cleanup(transport->tls_sessions);
+    transport->multi = NULL;
+    return false;
+}

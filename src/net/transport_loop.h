@@ -1,0 +1,78 @@
+/*
+ * The loop that owns a transport's connections, and what it shares with the owners of calls: they
+ * leave calls in an inbox, the loop starts, ends and publishes them. It turns in a thread of its
+ * own, or whenever an owner turns it. Internal to src/net.
+ */
+#ifndef NET_TRANSPORT_LOOP_H
+#define NET_TRANSPORT_LOOP_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+
+#include "base/text.h"
+#include "net/certificate_store.h"
+#include "net/transport.h"
+
+#define FAILURE_SIZE 1024
+
+/*
+ * A call belongs to its owner until it is done, and is then read only. An owner who gives it back
+ * before that leaves it to the loop. The easy handle is the loop's alone.
+ */
+struct transport_call {
+    struct transport *transport;
+    char *url, *body;
+    size_t length;
+    struct curl_slist *headers;
+    int64_t timeout_ms, deadline_ms;
+
+    /* The loop's until done. */
+    CURL *easy;
+    struct transport_call *previous, *next;
+    struct text answer;
+    long status, retry_after_s;
+    char failure[FAILURE_SIZE];
+
+    /* Under the mutex. */
+    struct transport_call *next_in_inbox;
+    bool is_in_inbox, is_done, is_abandoned;
+};
+
+struct transport {
+    char *ca_file, *proxy;
+    bool is_threaded;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* a call is done, or the loop has ended */
+
+    /* Under the mutex. The inbox holds what the loop has to start or to drop. */
+    size_t users; /* the owner, the thread and every call: the last one frees */
+    struct transport_call *inbox, **inbox_end;
+    bool is_stopping, has_ended;
+    CURLM *multi;
+    pthread_t thread;
+
+    /* The loop's. */
+    CURLSH *tls_sessions;
+    struct transport_call *under_way;
+    struct certificate_store certificates;
+    bool has_certificates;
+};
+
+/* Starts the loop unless it runs, with its thread if the transport is threaded. Under the mutex. */
+bool loop_start(struct transport *transport) __attribute__((nonnull, warn_unused_result));
+/* Starts or drops what lies in the inbox. */
+void loop_empty_inbox(struct transport *transport) __attribute__((nonnull));
+/* Does all that can be done without waiting. */
+void loop_turn(struct transport *transport) __attribute__((nonnull));
+/* Waits until there is something to do, so many milliseconds at most. */
+void loop_rest(struct transport *transport, int64_t ms) __attribute__((nonnull));
+/* Ends every call, then the loop. */
+void loop_close(struct transport *transport) __attribute__((nonnull));
+
+/* A user less; the last one frees the transport. */
+void transport_leave(struct transport *transport) __attribute__((nonnull));
+/* Frees a call that nobody waits for, and leaves. */
+void transport_call_release(struct transport_call *call) __attribute__((nonnull));
+
+#endif
