@@ -6,58 +6,54 @@
 #include "store/internal.h"
 
 struct count {
-    char *integration;
+    struct count *next;
     enum outcome outcome;
     int64_t number;
+    char integration[];
 };
 
-/* NULL when out of memory. */
-static struct count *append(struct counts *counts, const char *integration, enum outcome outcome)
+/* One more, at zero; NULL when out of memory. */
+static struct count *add(struct counts *counts, const char *integration, enum outcome outcome)
 {
-    struct count *longer = realloc(counts->items, (counts->length + 1) * sizeof *longer);
-    if (!longer)
+    size_t size = strlen(integration) + 1;
+    struct count *count = malloc(sizeof *count + size);
+    if (!count)
         return NULL;
-    counts->items = longer;
-    char *name = strdup(integration);
-    if (!name)
-        return NULL;
-    longer[counts->length] = (struct count){name, outcome, 0};
-    return &longer[counts->length++];
+    *count = (struct count){.next = counts->first, .outcome = outcome};
+    memcpy(count->integration, integration, size);
+    counts->first = count;
+    return count;
 }
 
 void counts_add(struct counts *counts, const char *integration, enum outcome outcome,
                 int64_t number)
 {
-    struct count *found = NULL;
-    for (size_t i = 0; i < counts->length && !found; i++) {
-        struct count *count = &counts->items[i];
-        if (count->outcome == outcome && !strcmp(count->integration, integration))
-            found = count;
-    }
-    if (!found)
-        found = append(counts, integration, outcome);
-    if (found)
-        found->number += number;
+    struct count *count = counts->first;
+    while (count && (count->outcome != outcome || strcmp(count->integration, integration)))
+        count = count->next;
+    if (!count)
+        count = add(counts, integration, outcome);
+    if (count)
+        count->number += number;
 }
 
 void counts_add_all(struct counts *counts, const struct counts *more)
 {
-    for (size_t i = 0; i < more->length; i++)
-        counts_add(counts, more->items[i].integration, more->items[i].outcome,
-                   more->items[i].number);
+    for (const struct count *count = more->first; count; count = count->next)
+        counts_add(counts, count->integration, count->outcome, count->number);
 }
 
 void counts_write(const struct counts *counts, struct database *database)
 {
-    for (size_t i = 0; i < counts->length; i++)
-        ledger_receive(database, counts->items[i].integration, counts->items[i].outcome,
-                       counts->items[i].number);
+    for (const struct count *count = counts->first; count; count = count->next)
+        ledger_receive(database, count->integration, count->outcome, count->number);
 }
 
 void counts_clear(struct counts *counts)
 {
-    for (size_t i = 0; i < counts->length; i++)
-        free(counts->items[i].integration);
-    free(counts->items);
-    *counts = (struct counts){0};
+    for (struct count *count = counts->first, *next; count; count = next) {
+        next = count->next;
+        free(count);
+    }
+    counts->first = NULL;
 }

@@ -3,15 +3,13 @@
 #ifndef STORE_COUNTS_H
 #define STORE_COUNTS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "alert/outcome.h"
 #include "store/database.h"
 
 struct counts {
-    struct count *items; /* one an integration and outcome; NULL: none */
-    size_t length;
+    struct count *first; /* one an integration and outcome; NULL: nothing was counted */
 };
 
 /* Adds to a count. Out of memory it is lost. */

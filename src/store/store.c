@@ -338,7 +338,7 @@ static void *write_for_all(void *context)
         wait_for_jobs(store, REWRITE_MS);
         is_stopping = store->is_stopping;
         struct job *jobs = take_jobs(store);
-        bool has_counts = store->counts.length > 0;
+        bool has_counts = store->counts.first != NULL;
         pthread_mutex_unlock(&store->mutex);
         write_staying(store, jobs ? PATIENCE_MS_MIN : STORE_PATIENCE_MS);
         if (jobs || has_counts)
