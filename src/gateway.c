@@ -181,7 +181,7 @@ static void deliver(struct exchange *x)
 {
     const struct delivery_means means = {x->gateway->transport, x->gateway->store,
                                          x->gateway->config->flashduty_url};
-    x->route = (struct store_route){"", x->integration->flashduty_key};
+    x->route = (struct destination){"", x->integration->flashduty_key};
     for (size_t i = 0; i < x->receipt.count; i++) {
         struct item *item = &x->receipt.items[i];
         if (item->kind != ITEM_ALERT)

@@ -18,7 +18,7 @@ void config_update_store(const struct config *config, struct store *store)
     const struct present_key *keys = config_keys(config, &arena, &count);
     bool is_usable = true;
     for (size_t i = 0; i < count && is_usable; i++) {
-        const struct store_route route = {keys[i].route, keys[i].flashduty_key};
+        const struct destination route = {keys[i].route, keys[i].flashduty_key};
         is_usable = store_set_key(store, keys[i].scope, &route);
     }
     arena_clear(&arena);
