@@ -3,11 +3,18 @@
 const struct present_key *config_keys(const struct config *config, struct arena *arena,
                                       size_t *count)
 {
-    struct present_key *keys = arena_alloc(arena, (config->integration_count + 1) * sizeof *keys);
+    size_t total = 0;
+    for (size_t i = 0; i < config->integration_count; i++)
+        total += config->integrations[i].destination_count;
+    struct present_key *keys = arena_alloc(arena, (total + 1) * sizeof *keys);
     *count = 0;
-    for (size_t i = 0; i < config->integration_count && keys; i++)
-        keys[(*count)++] = (struct present_key){config->integrations[i].name, "",
-                                                config->integrations[i].flashduty_key};
+    for (size_t i = 0; i < config->integration_count && keys; i++) {
+        const struct integration *integration = &config->integrations[i];
+        for (size_t j = 0; j < integration->destination_count; j++)
+            keys[(*count)++] =
+                (struct present_key){integration->name, integration->destinations[j].name,
+                                     integration->destinations[j].flashduty_key};
+    }
     return keys;
 }
 
