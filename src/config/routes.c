@@ -235,19 +235,18 @@ void config_check_routes(struct reader *reader, const config_setting_t *node,
     const config_setting_t *list = config_setting_get_member(node, "routes");
     bool has_key = has(node, "flashduty_key"), has_routes = list && config_setting_length(list) > 0;
     bool drops = integration->unmatched == UNMATCHED_DROP;
+    struct place missing = {arena_printf(&reader->scratch, "%sflashduty_key", prefix), place.line};
     if (has_key && drops)
         reader_complain(reader, reader_place(reader, unmatched, prefix, "unmatched"),
                         "says \"drop\", but flashduty_key is a default route that takes what no "
                         "other does; keep one of them");
     else if (!has_key && !has_routes)
-        reader_complain(reader, place,
-                        "has no destination: it needs flashduty_key, or routes (%sflashduty_key is "
-                        "missing)",
-                        prefix);
+        reader_complain(reader, missing,
+                        "is missing; it needs a text in double quotes, or routes beside it");
     else if (!has_key && !drops)
-        reader_complain(reader, place,
-                        "has no default route: an alert that no route takes would go nowhere; add "
-                        "flashduty_key, or say unmatched = \"drop\"");
+        reader_complain(reader, missing,
+                        "is missing: an alert that no route takes would go nowhere; add the "
+                        "default route's key, or say unmatched = \"drop\"");
     list_destinations(&reader->config->arena, integration);
     if (has_routes)
         warn_about_order(reader, list, &integration->routing, prefix);

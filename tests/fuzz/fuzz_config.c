@@ -64,7 +64,8 @@ static void plant(const char *input, size_t length, const char *canary, struct t
 static bool is_key(const config_setting_t *setting)
 {
     const char *name = config_setting_name(setting);
-    return name && (!strcmp(name, "push_key") || !strcmp(name, "flashduty_key"));
+    return name && (!strcmp(name, "push_key") || !strcmp(name, "flashduty_key") ||
+                    !strcmp(name, "destination"));
 }
 
 /* Whether the word stands where no key does: as a name, or as the value of another setting. */

@@ -520,8 +520,7 @@ static void unknown_names_are_refused(void **state)
         {WHOLE "watchdog = { url = \"https://a\" }\n", "6: watchdog: is unknown"},
         {WHOLE "verify = \"off\"\n", "6: verify: is unknown"},
         {WHOLE "smn = {\n verified = \"off\" }\n", "7: smn.verified: is unknown"},
-        {GUANCE "routes = ( )" END, "5: integration 1: routes: is unknown"},
-        {GUANCE "unmatched = \"drop\"" END, "5: integration 1: unmatched: is unknown"},
+        {GUANCE "route = ( )" END, "5: integration 1: route: is unknown"},
         {GUANCE "workers = 1" END, "5: integration 1: workers: is unknown"},
     };
     ASSERT_ALL_REFUSED(rows);
