@@ -69,7 +69,8 @@ static struct drain_means drain_means(const struct gateway *gateway)
 {
     const struct config *config = gateway->config;
     return (struct drain_means){{gateway->transport, gateway->store, config->flashduty_url},
-                                config->ca_file};
+                                config->ca_file,
+                                &config->watchdog};
 }
 
 static void start_draining(struct gateway *gateway)

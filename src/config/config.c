@@ -101,6 +101,7 @@ static const struct setting settings[] = {
      .choices = log_level_names,
      .maximum = LOG_LEVEL_COUNT},
     {.name = "smn", .kind = SETTING_GROUP, .open = config_open_smn},
+    {.name = "watchdog", .kind = SETTING_GROUP, .open = config_open_watchdog},
     {.name = "integrations", .kind = SETTING_LIST, .open = config_open_integrations},
     {0}};
 
@@ -121,6 +122,7 @@ bool config_defaults(struct config *config, struct error *error)
         .workers = 64,
         .log_level = LOG_INFO,
         .smn = {.verify = SMN_VERIFY_FETCH, .max_age_hours = 24},
+        .watchdog = {.wait_s = 300, .url = ""},
     };
     if (smn_pins_compiled_in(&config->smn, &config->arena, error) &&
         (!config->arena.failed || error_out_of_memory(error)))
@@ -327,6 +329,7 @@ bool config_load(const char *path, struct config *config, struct config_report *
             read_file(&reader, &file);
         else
             read_without_file(&reader);
+        config_watch(&reader);
     }
     if (config->arena.failed || reader.scratch.failed)
         reader_complain(&reader, (struct place){.name = "configuration"}, "out of memory");
