@@ -64,6 +64,7 @@ static void watch_integrations(struct config *config)
             .destination = integration->destination_count > 0 ? integration->destinations[0]
                                                               : (struct destination){"", NULL},
             .needs_certificate = is_signed && !is_told,
+            .is_first = i == 0,
         };
         is_told |= is_signed;
     }
@@ -86,6 +87,7 @@ static void watch_pass_through(struct reader *reader)
     if (!all)
         return;
     all->name = CONFIG_PASS_THROUGH;
+    all->is_first = true;
     watchdog->is_pass_through = true;
     watchdog->watched = all;
     watchdog->count = 1;

@@ -112,6 +112,18 @@ static bool is_silent(const struct circumstances *now, struct text *text)
     return true;
 }
 
+static bool is_refused(const struct circumstances *now, struct text *text)
+{
+    const char *refusal = now->settings->refusal;
+    if (!refusal || !now->watched->is_first)
+        return false;
+    text_printf(text,
+                "The gateway was started with a configuration that it refuses (%.300s), and goes "
+                "on with the last valid one. flashduty-gateway check says all that is wrong.",
+                refusal);
+    return true;
+}
+
 const struct condition_row conditions[] = {
     {"waiting", SEVERITY_CRITICAL, "alerts of ", " wait", is_waiting},
     {"rejected", SEVERITY_CRITICAL, "alerts of ", " were not accepted", is_unaccepted},
@@ -120,6 +132,8 @@ const struct condition_row conditions[] = {
     {"signatures", SEVERITY_WARNING, "signatures for ", " are refused in a burst", is_forged},
     {"certificate", SEVERITY_WARNING, "the certificate that ", " needs is about to end",
      is_certificate_ending},
+    {"configuration", SEVERITY_WARNING, "the configuration of ", " and all others is refused",
+     is_refused},
     {"silent", SEVERITY_WARNING, "no alarm of ", " comes", is_silent},
     {0},
 };

@@ -20,6 +20,7 @@ struct watched {
     const char *name;
     struct destination destination; /* takes its alarms; key NULL: there is none */
     bool needs_certificate;         /* it is told when the last pinned one is about to end */
+    bool is_first;                  /* it is told what is about all */
 };
 
 struct watchdog_settings {
@@ -35,6 +36,8 @@ struct watchdog_settings {
     size_t count;
     const char *certificate; /* the pinned one that lasts longest; NULL: none */
     int64_t certificate_ends_s;
+    const char
+        *refusal; /* why the last valid configuration is in force; NULL: the present one is */
 };
 
 struct watchdog;

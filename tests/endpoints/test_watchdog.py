@@ -4,14 +4,11 @@ from tests.endpoints.test_outbox import BROKEN, DONE, GUANCE_KEY, NO, OutboxTest
 from tests.simulator import smn
 from tests.simulator.server import Answer, ScriptedServer
 from tests.support import settings
-from tests.support.gateway import FASTCGI, GatewayTest, guance_event
 
 WATCHDOG_KEY = "canary-flashduty-key-of-the-watchdog"
 MINUTE_MS = 60000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
-# The drainer of a lasting process looks every ten seconds.
-LOOK_SECONDS = 40
 
 
 class SecondWay(ScriptedServer):
@@ -351,26 +348,4 @@ class AFullOutbox(WatchdogTest):
         self.assert_adds_up()
 
 
-class TheDrainerOfALastingProcess(GatewayTest):
-    """Looks by itself."""
-
-    mode = FASTCGI
-    flashduty_keys = (*GatewayTest.flashduty_keys, WATCHDOG_KEY)
-
-    def test_it_tells(self):
-        store = self.sandbox.folder / "gateway.db"
-        guance = self.gateway(store=f"sqlite:{store}", deadline_ms=300,
-                              watchdog={"flashduty_key": WATCHDOG_KEY, "wait_s": 10})  # fmt: skip
-        self.flashduty.answer(BROKEN, times=None, key=GUANCE_KEY)
-        self.assertEqual(guance.post(guance_event()).outcome, "queued")
-        self.assertTrue(self.flashduty.wait_for_events(1, LOOK_SECONDS))
-        self.assertEqual(self.flashduty.events[0].labels["condition"], "waiting")
-        self.flashduty.script.clear()
-        self.assertTrue(self.flashduty.wait_for_events(3, LOOK_SECONDS))
-        statuses = [e.status for e in self.flashduty.events if e.key == WATCHDOG_KEY]
-        self.assertEqual(statuses, ["Critical", "Ok"])
-        told = [record for record in guance.records if record["msg"] == "watchdog"]
-        self.assertEqual([record["condition"] for record in told], ["waiting"] * 2)
-
-
-del OutboxTest, WatchdogTest, GatewayTest
+del OutboxTest, WatchdogTest
