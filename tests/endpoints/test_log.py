@@ -1,5 +1,8 @@
 """Whoever looks for an alert's key in the log finds its whole way, over retries."""
 
+import sqlite3
+from contextlib import closing
+
 from tests.support import settings
 from tests.support.gateway import FASTCGI, FLASHDUTY_KEYS, GatewayTest, guance_event
 from tests.support.process import wait_until
@@ -17,6 +20,12 @@ class Log(GatewayTest):
         store = f"sqlite:{self.sandbox.folder}/gateway.db"
         return self.gateway(store=store, deadline_ms=300, **changes)
 
+    def make_due(self):
+        """As if half a minute had passed."""
+        with closing(sqlite3.connect(self.sandbox.folder / "gateway.db", timeout=10)) as store:
+            with store:
+                store.execute("UPDATE delivery SET due_ms = 1, scheduled_ms = 1 WHERE state = 0")
+
     def way_of(self, gateway, key):
         """(message, outcome) of each record with this alert key."""
         return [(r["msg"], r["outcome"]) for r in gateway.records if r.get("alert_key") == key]
@@ -29,6 +38,7 @@ class Log(GatewayTest):
         key = answer.json["data"]["alert_key"]
         wait_until(lambda: ("drained", "queued") in self.way_of(guance, key), what="a retry")
         self.flashduty.script.clear()
+        self.make_due()
         wait_until(lambda: ("drained", "delivered") in self.way_of(guance, key), what="the end")
         way = self.way_of(guance, key)
         self.assertEqual((way[0], way[-1]), (("request", "queued"), ("drained", "delivered")))
