@@ -13,6 +13,7 @@
 #include "delivery/drainer.h"
 #include "gateway.h"
 #include "serve.h"
+#include "status/status.h"
 #include "store/place.h"
 
 /* A record for each line of a report. */
@@ -39,7 +40,7 @@ static const struct config *load(struct config *config, const struct vendor *ven
     log_report(LOG_ERROR, "configuration refused", &report.errors);
     /* A CGI process starts with every request: there only what must not be forgotten is said. */
     log_report(is_cgi ? LOG_DEBUG : LOG_WARNING, "configuration", &report.warnings);
-    if (is_cgi && is_valid && vendor->has_topics && config->smn.verify == SMN_VERIFY_OFF)
+    if (is_cgi && is_valid && vendor && vendor->has_topics && config->smn.verify == SMN_VERIFY_OFF)
         log_event(LOG_WARNING, "signatures are not verified: smn.verify = \"off\"", NULL);
     config_report_clear(&report);
     return is_valid ? config : NULL;
@@ -122,6 +123,11 @@ static void drain_after_answer(struct gateway *gateway)
 
 /* ---- running ---- */
 
+static const char *name_of(const struct gateway *gateway)
+{
+    return gateway->vendor ? gateway->vendor->name : "status";
+}
+
 static void end(void *context)
 {
     const struct gateway *gateway = context;
@@ -133,7 +139,7 @@ static int run(struct gateway *gateway, bool is_cgi, const struct config *defaul
 {
     const struct config *config = gateway->config ? gateway->config : defaults;
     struct server server = {
-        .handle = gateway_handle,
+        .handle = gateway->vendor ? gateway_handle : status_handle,
         .end = end,
         .context = gateway,
         .workers = config->workers,
@@ -142,7 +148,7 @@ static int run(struct gateway *gateway, bool is_cgi, const struct config *defaul
     };
     const char *path = *config->path ? config->path : "none: pass-through";
     if (!is_cgi)
-        log_event(LOG_INFO, "started", "vendor", gateway->vendor->name, "version", VERSION,
+        log_event(LOG_INFO, "started", "vendor", name_of(gateway), "version", VERSION,
                   "configuration", gateway->config ? path : "refused: every request gets 503",
                   "store", gateway->store ? store_path(gateway->store) : "none", NULL);
     if (!is_cgi && gateway->store && gateway->config)
@@ -152,11 +158,11 @@ static int run(struct gateway *gateway, bool is_cgi, const struct config *defaul
     if (is_cgi)
         drain_after_answer(gateway);
     else
-        log_event(LOG_INFO, "stopped", "vendor", gateway->vendor->name, NULL);
+        log_event(LOG_INFO, "stopped", "vendor", name_of(gateway), NULL);
     return status;
 }
 
-int endpoint_main(const struct vendor *vendor)
+static int endpoint(const struct vendor *vendor)
 {
     struct config loaded = {0}, defaults = {0};
     struct gateway gateway = {.vendor = vendor};
@@ -185,4 +191,14 @@ int endpoint_main(const struct vendor *vendor)
     config_free(&defaults);
     config_free(&loaded);
     return status;
+}
+
+int endpoint_main(const struct vendor *vendor)
+{
+    return endpoint(vendor);
+}
+
+int endpoint_status_main(void)
+{
+    return endpoint(NULL);
 }

@@ -1,0 +1,131 @@
+#include "status/api.h"
+
+#include <string.h>
+
+#include "status/form.h"
+#include "status/history_json.h"
+
+#define PAGE_MAX 200
+#define PAGE_USUAL 50
+
+/* A page that is being written. */
+struct listing {
+    struct text out;
+    struct visit *visit;
+    int64_t limit, count;
+    int64_t last; /* id of the last record */
+    bool is_more, has_tries;
+};
+
+static bool read_limit(struct listing *listing)
+{
+    struct visit *visit = listing->visit;
+    return form_number(visit->arena, visit->query, "limit", 1, PAGE_MAX, PAGE_USUAL,
+                       &listing->limit, &visit->error);
+}
+
+static bool read_place(struct listing *listing, const char *name, int64_t *place)
+{
+    struct visit *visit = listing->visit;
+    return form_number(visit->arena, visit->query, name, 0, INT64_MAX / 16, 0, place,
+                       &visit->error);
+}
+
+static void put_next(struct listing *listing, const char *name)
+{
+    json_put_name(&listing->out, "next");
+    if (!listing->is_more) {
+        text_puts(&listing->out, "null");
+        return;
+    }
+    json_begin(&listing->out);
+    json_put_number(&listing->out, name, listing->last);
+    text_putc(&listing->out, '}');
+}
+
+/* Ends the page, whatever came of it. */
+static bool finish(struct listing *listing)
+{
+    struct visit *visit = listing->visit;
+    bool is_whole = !visit->error.code && (!listing->out.failed || error_out_of_memory(&visit->error));
+    text_putc(&listing->out, '}');
+    if (is_whole)
+        response_data(visit->response, response_status(ERROR_NONE), text_string(&listing->out));
+    text_clear(&listing->out);
+    return is_whole;
+}
+
+/* ---- deliveries ---- */
+
+static bool add_delivery(void *context, const struct delivery_record *record)
+{
+    struct listing *listing = context;
+    listing->is_more = listing->count == listing->limit;
+    if (listing->is_more)
+        return false;
+    json_begin(&listing->out);
+    json_put_delivery(&listing->out, record);
+    bool is_read = !listing->has_tries ||
+                   json_put_tries(&listing->out, listing->visit->history, record->id,
+                                  &listing->visit->error);
+    text_putc(&listing->out, '}');
+    listing->last = record->id;
+    listing->count++;
+    return is_read;
+}
+
+static bool read_states(struct visit *visit, unsigned *states)
+{
+    const char *text = form_value(visit->arena, visit->query, "state");
+    *states = *text ? delivery_states(text) : ALL_STATES;
+    return *states || error_set(&visit->error, ERROR_INVALID, "state is " DELIVERY_STATES_HELP);
+}
+
+static bool one_delivery(struct listing *listing, int64_t id)
+{
+    struct visit *visit = listing->visit;
+    struct delivery_record record;
+    if (!history_delivery(visit->history, id, visit->arena, &record, &visit->error))
+        return error_set(&visit->error, ERROR_NOT_FOUND, "there is no delivery %lld",
+                         (long long)id);
+    return add_delivery(listing, &record);
+}
+
+bool api_deliveries(struct visit *visit)
+{
+    struct listing listing = {.visit = visit, .has_tries = true};
+    struct delivery_search search = {
+        .integration = form_value(visit->arena, visit->query, "integration"),
+        .text = form_value(visit->arena, visit->query, "q")};
+    int64_t id = 0;
+    if (!visit_needs_store(visit) || !read_limit(&listing) ||
+        !read_place(&listing, "before", &search.before) || !read_place(&listing, "id", &id) ||
+        !read_states(visit, &search.states))
+        return false;
+    text_puts(&listing.out, "{\"deliveries\":[");
+    if (id)
+        (void)one_delivery(&listing, id);
+    else
+        (void)history_search(visit->history, &search, add_delivery, &listing, &visit->error);
+    text_putc(&listing.out, ']');
+    put_next(&listing, "before");
+    return finish(&listing);
+}
+
+bool api_outbox(struct visit *visit)
+{
+    struct listing listing = {.visit = visit};
+    struct delivery_filter filter = {0};
+    struct outbox_figures figures = {0};
+    if (!visit_needs_store(visit) || !read_limit(&listing) ||
+        !read_place(&listing, "after", &filter.after) ||
+        !history_figures(visit->history, &figures, &visit->error))
+        return false;
+    text_puts(&listing.out, "{\"outbox\":{");
+    json_put_figures(&listing.out, &figures);
+    text_puts(&listing.out, "},\"deliveries\":[");
+    (void)history_deliveries(visit->history, &filter, add_delivery, &listing, &visit->error);
+    text_putc(&listing.out, ']');
+    put_next(&listing, "after");
+    return finish(&listing);
+}
