@@ -245,7 +245,7 @@ void gateway_handle(void *context, struct request *request, struct response *res
         response->retry_after_s = x.error.code == ERROR_UNAVAILABLE ? x.retry_after_s : 0;
         response_error(response, &x.error, x.error_code);
         if (!x.is_taken && x.error.code != ERROR_METHOD)
-            exchange_count(&x, OUTCOME_REFUSED);
+            exchange_refuse(&x, x.error.code);
     }
     exchange_log(&x);
     json_clear(&x.json);

@@ -51,7 +51,7 @@ static void add_delivery(struct sending *sending, struct dispatch *dispatch,
         .id = kept->id,
         .lease = kept->lease,
         .state = kept->state,
-        .answer = {VERDICT_RETRY, "", "", ""},
+        .answer = {VERDICT_RETRY, "", "", "", ""},
         .is_over = kept->state != DELIVERY_SENDING,
         .is_last_reported = true,
     };
@@ -96,6 +96,8 @@ static void follow(struct sending *sending, struct dispatch *dispatch,
 {
     dispatch->deliveries = &sending->deliveries[sending->count];
     dispatch->is_unrecorded = sending->means->store && !is_recorded;
+    if (dispatch->is_unrecorded)
+        store_count_unrecorded(sending->means->store, dispatch->integration);
     if (is_recorded && !event->is_unknown) {
         dispatch->outcome = event->outcome;
         dispatch->reason = event->reason;
@@ -114,7 +116,8 @@ static void follow(struct sending *sending, struct dispatch *dispatch,
 
 static void give_up(struct delivery *delivery, struct arena *arena, const char *why)
 {
-    delivery->answer = (struct flashduty_answer){VERDICT_RETRY, "", arena_string(arena, why), ""};
+    delivery->answer =
+        (struct flashduty_answer){VERDICT_RETRY, "", arena_string(arena, why), "", ""};
     delivery->is_over = true;
 }
 
@@ -244,6 +247,7 @@ static void end_late(struct sending *sending, struct delivery *delivery)
         .code = "",
         .message = delivery->answer.message,
         .request_id = "",
+        .kind = "",
     };
     delivery->is_last_reported = false;
     attempt_abandon(&delivery->attempt);
@@ -277,6 +281,7 @@ static struct store_try untried(const struct delivery *delivery)
         .code = "",
         .message = delivery->answer.message,
         .request_id = "",
+        .kind = "",
     };
 }
 
@@ -365,7 +370,9 @@ static void remember_key(const struct delivery_means *means, struct dispatch *di
     if (dispatch->outcome == OUTCOME_DELIVERED)
         dispatch->is_unrecorded = !store_accept(means->store, event, &dispatch->deliveries[0].last);
     else
-        store_count(means->store, dispatch->integration, OUTCOME_REFUSED);
+        store_refuse(means->store, dispatch->integration,
+                     dispatch->deliveries[0].answer.verdict == VERDICT_REJECTED ? REFUSAL_REJECTED
+                                                                                : REFUSAL_UNKEPT);
 }
 
 /* ---- all of it ---- */

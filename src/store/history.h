@@ -223,11 +223,25 @@ bool history_ledger(struct history *history,
                     bool (*show)(void *context, const struct ledger_record *record), void *context,
                     struct error *error) __attribute__((nonnull(1, 2, 4)));
 
+/* What only rises, name by name; see store/internal.h. */
+struct counter_record {
+    const char *name, *integration, *detail;
+    int64_t value;
+};
+bool history_counters(struct history *history,
+                      bool (*show)(void *context, const struct counter_record *record),
+                      void *context, struct error *error) __attribute__((nonnull(1, 2, 4)));
+
+/* Up to how many milliseconds the deliveries of a bucket took; there is one more for the rest. */
+#define DELIVERY_BUCKETS 14
+extern const int64_t delivery_buckets_ms[DELIVERY_BUCKETS];
+
 struct outbox_figures {
     int64_t waiting, sending, rejected, expired, kept; /* deliveries; kept: all */
     int64_t oldest_waiting_ms;                         /* when it was taken; 0: none waits */
     int64_t failing_keys;                              /* destinations that keep failing */
     int64_t confirmations;                             /* that wait */
+    int64_t drained_ms;                                /* when it was drained last; 0: never */
 };
 bool history_figures(struct history *history, struct outbox_figures *figures, struct error *error)
     __attribute__((nonnull));

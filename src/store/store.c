@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -528,20 +529,82 @@ static void run_nothing(struct job *job, struct database *database,
 }
 
 /* What is counted is written with the next change, or by itself within a moment. */
-void store_count(struct store *store, const char *integration, enum outcome outcome)
+static void count(struct store *store, const struct counted *what)
 {
     pthread_mutex_lock(&store->mutex);
-    counts_add(&store->counts, integration, outcome, 1);
+    counts_add(&store->counts, what, 1);
     if (store->is_lasting)
         (void)start_thread(store);
     pthread_mutex_unlock(&store->mutex);
+}
+
+/* In a process that ends soon it is written now. */
+static void count_for_good(struct store *store, const struct counted *what, const char *words)
+{
+    count(store, what);
     if (store->is_lasting)
         return;
     struct job *job = job_new(sizeof *job, run_nothing);
     if (job && !job_run(store, job))
-        log_event(LOG_WARNING, "not counted", "integration", integration, "outcome",
-                  outcome_names[outcome], NULL);
+        log_event(LOG_WARNING, "not counted", "integration", what->integration, "outcome", words,
+                  NULL);
     job_free(store, job);
+}
+
+void store_count(struct store *store, const char *integration, enum outcome outcome)
+{
+    const struct counted what = {COUNTED_OUTCOME, (int)outcome, integration};
+    count_for_good(store, &what, outcome_names[outcome]);
+}
+
+void store_refuse(struct store *store, const char *integration, enum refusal refusal)
+{
+    const struct counted what = {COUNTED_REFUSAL, (int)refusal, integration};
+    count_for_good(store, &what, outcome_names[OUTCOME_REFUSED]);
+}
+
+void store_count_unrecorded(struct store *store, const char *integration)
+{
+    const struct counted what = {COUNTED_UNRECORDED, 0, integration};
+    count(store, &what);
+}
+
+/* ---- a secret ---- */
+
+struct secret_job {
+    struct job job;
+    char fresh[2 * STORE_SECRET_BYTES + 1], found[2 * STORE_SECRET_BYTES + 1];
+};
+
+static void run_secret(struct job *job, struct database *database,
+                       const struct store_limits *limits)
+{
+    struct secret_job *secret = (struct secret_job *)job;
+    (void)limits;
+    database_run(database, "INSERT INTO secret VALUES ('store', ?1) ON CONFLICT (name) DO NOTHING",
+                 "t", secret->fresh);
+    struct rows rows =
+        database_query(database, "SELECT value FROM secret WHERE name = 'store'", "");
+    if (rows_next(&rows))
+        (void)snprintf(secret->found, sizeof secret->found, "%s", rows_text(&rows, 0));
+    rows_end(&rows);
+}
+
+bool store_secret(struct store *store, unsigned char secret[static STORE_SECRET_BYTES])
+{
+    struct secret_job *job = job_new(sizeof *job, run_secret);
+    bool is_random = job && getrandom(secret, STORE_SECRET_BYTES, 0) == STORE_SECRET_BYTES;
+    for (size_t i = 0; i < STORE_SECRET_BYTES && is_random; i++)
+        (void)snprintf(&job->fresh[2 * i], 3, "%02x", secret[i]);
+    bool has_worked = is_random && job_run(store, &job->job);
+    for (size_t i = 0; i < STORE_SECRET_BYTES && has_worked; i++) {
+        const char digits[] = {job->found[2 * i], job->found[2 * i + 1], '\0'};
+        char *end;
+        secret[i] = (unsigned char)strtoul(digits, &end, 16);
+        has_worked = end == &digits[2];
+    }
+    job_free(store, job ? &job->job : NULL);
+    return has_worked;
 }
 
 /* ---- who drains ---- */

@@ -50,6 +50,12 @@ void store_follow(struct store *store) __attribute__((nonnull));
 
 const char *store_path(const struct store *store) __attribute__((nonnull));
 
+/* Random bytes that are the same for all who have this store open, and were made once: to sign with
+ * what comes back to us. */
+#define STORE_SECRET_BYTES 32
+bool store_secret(struct store *store, unsigned char secret[static STORE_SECRET_BYTES])
+    __attribute__((nonnull, warn_unused_result));
+
 /* ---- receiving ---- */
 
 struct store_route {
@@ -110,9 +116,16 @@ struct store_event {
 bool store_receive(struct store *store, struct store_event *events, size_t count, int64_t lease_ms,
                    struct arena *arena) __attribute__((nonnull, warn_unused_result));
 
-/* Counts a message that becomes no alert. Never waits in a lasting process. */
+/* Counts a message that becomes no alert, and one that is refused. Neither waits in a lasting
+ * process. */
 void store_count(struct store *store, const char *integration, enum outcome outcome)
     __attribute__((nonnull));
+void store_refuse(struct store *store, const char *integration, enum refusal refusal)
+    __attribute__((nonnull));
+
+/* Counts an alert that was sent without the store, as soon as it can be used: outside the ledger.
+ * Never waits; in a process that ends before, it is lost. */
+void store_count_unrecorded(struct store *store, const char *integration) __attribute__((nonnull));
 
 /* ---- reporting ---- */
 
@@ -131,6 +144,7 @@ struct store_try {
     int64_t started_ms, took_ms; /* wall clock */
     long status;                 /* HTTP; 0: no answer */
     const char *code, *message, *request_id;
+    const char *kind; /* as what the answer is counted: of a handful of words */
     long retry_after_s;
     bool wants_again; /* TRY_FAILED: the caller would send once more, now */
     int64_t lease_ms; /* for that */
