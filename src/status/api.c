@@ -4,6 +4,7 @@
 
 #include "status/form.h"
 #include "status/history_json.h"
+#include "status/summary.h"
 
 #define PAGE_MAX 200
 #define PAGE_USUAL 50
@@ -38,16 +39,15 @@ static void put_next(struct listing *listing, const char *name)
         text_puts(&listing->out, "null");
         return;
     }
-    json_begin(&listing->out);
-    json_put_number(&listing->out, name, listing->last);
-    text_putc(&listing->out, '}');
+    text_printf(&listing->out, "\"%s=%lld\"", name, (long long)listing->last);
 }
 
 /* Ends the page, whatever came of it. */
 static bool finish(struct listing *listing)
 {
     struct visit *visit = listing->visit;
-    bool is_whole = !visit->error.code && (!listing->out.failed || error_out_of_memory(&visit->error));
+    bool is_whole =
+        !visit->error.code && (!listing->out.failed || error_out_of_memory(&visit->error));
     text_putc(&listing->out, '}');
     if (is_whole)
         response_data(visit->response, response_status(ERROR_NONE), text_string(&listing->out));
@@ -65,9 +65,8 @@ static bool add_delivery(void *context, const struct delivery_record *record)
         return false;
     json_begin(&listing->out);
     json_put_delivery(&listing->out, record);
-    bool is_read = !listing->has_tries ||
-                   json_put_tries(&listing->out, listing->visit->history, record->id,
-                                  &listing->visit->error);
+    bool is_read = !listing->has_tries || json_put_tries(&listing->out, listing->visit->history,
+                                                         record->id, &listing->visit->error);
     text_putc(&listing->out, '}');
     listing->last = record->id;
     listing->count++;
@@ -94,9 +93,9 @@ static bool one_delivery(struct listing *listing, int64_t id)
 bool api_deliveries(struct visit *visit)
 {
     struct listing listing = {.visit = visit, .has_tries = true};
-    struct delivery_search search = {
-        .integration = form_value(visit->arena, visit->query, "integration"),
-        .text = form_value(visit->arena, visit->query, "q")};
+    struct delivery_search search = {.integration =
+                                         form_value(visit->arena, visit->query, "integration"),
+                                     .text = form_value(visit->arena, visit->query, "q")};
     int64_t id = 0;
     if (!visit_needs_store(visit) || !read_limit(&listing) ||
         !read_place(&listing, "before", &search.before) || !read_place(&listing, "id", &id) ||
@@ -126,6 +125,68 @@ bool api_outbox(struct visit *visit)
     text_puts(&listing.out, "},\"deliveries\":[");
     (void)history_deliveries(visit->history, &filter, add_delivery, &listing, &visit->error);
     text_putc(&listing.out, ']');
+    put_next(&listing, "after");
+    return finish(&listing);
+}
+
+/* ---- integrations ---- */
+
+static void put_recent(struct text *out, const char *name, const struct recent *recent)
+{
+    json_put_name(out, name);
+    json_begin(out);
+    json_put_number(out, "received", recent->received);
+    json_put_number(out, "delivered", recent->delivered);
+    json_put_number(out, "waiting", recent->waiting);
+    json_put_number(out, "failed", recent->failed);
+    text_putc(out, '}');
+}
+
+static void put_destination(struct text *out, const struct destination_record *record)
+{
+    json_put_name(out, "destination");
+    json_begin(out);
+    json_put_bool(out, "failing", record->is_failing);
+    json_put_number(out, "failures", record->failures);
+    json_put_time(out, "accepted", record->accepted_ms);
+    text_putc(out, '}');
+}
+
+static void put_integration(struct text *out, const struct integration_summary *item)
+{
+    json_begin(out);
+    json_put_text(out, "name", item->name);
+    json_put_text(out, "vendor", item->settings ? item->settings->vendor->name : NULL);
+    json_put_time(out, "latest", item->latest_ms);
+    put_recent(out, "hour", &item->hour);
+    put_recent(out, "day", &item->day);
+    json_put_name(out, "total");
+    json_begin(out);
+    json_put_ledger(out, &item->ledger);
+    text_putc(out, '}');
+    put_destination(out, &item->destination);
+    json_put_number(out, "confirmations_waiting", item->confirmations_waiting);
+    json_put_number(out, "confirmations_given_up", item->confirmations_given_up);
+    text_putc(out, '}');
+}
+
+bool api_integrations(struct visit *visit)
+{
+    struct listing listing = {.visit = visit};
+    struct summary summary;
+    struct timeline *timeline = timeline_new(visit->arena, SPAN_DAY, visit->now_ms);
+    if (!timeline)
+        return error_out_of_memory(&visit->error);
+    if (!visit_needs_store(visit) || !read_limit(&listing) ||
+        !read_place(&listing, "after", &listing.last) ||
+        !summary_read(visit->history, visit->gateway->config, visit->now_ms, visit->arena, timeline,
+                      &summary, &visit->error))
+        return false;
+    text_puts(&listing.out, "{\"integrations\":[");
+    for (; listing.last < (int64_t)summary.count && listing.count < listing.limit; listing.count++)
+        put_integration(&listing.out, &summary.items[listing.last++]);
+    text_putc(&listing.out, ']');
+    listing.is_more = listing.last < (int64_t)summary.count;
     put_next(&listing, "after");
     return finish(&listing);
 }

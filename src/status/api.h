@@ -1,7 +1,7 @@
 /*
  * The figures and records of the status page as JSON, page by page: {"request_id":…,"data":{…}}.
- * `limit` says how many a page has at most; what follows is had with the parameter and value of
- * "next", which is null at the end.
+ * The parameter `limit` says how many a page has at most; "next" is what has to stand in the query
+ * for the page behind it, or null.
  */
 #ifndef STATUS_API_H
 #define STATUS_API_H

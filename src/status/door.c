@@ -51,8 +51,7 @@ static bool has_password(const char *authorization, const char *key)
     return is_right;
 }
 
-const char *door_visitor(const struct request *request, const char *status_key,
-                         struct error *error)
+const char *door_visitor(const struct request *request, const char *status_key, struct error *error)
 {
     const char *user = variable(request, "REMOTE_USER");
     const char *authorization = variable(request, "HTTP_AUTHORIZATION");

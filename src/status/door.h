@@ -13,12 +13,11 @@
 
 /* The visitor's name, for the log and the tokens. On NULL the error is ERROR_UNAUTHORIZED if there
  * is a status_key to ask for, else ERROR_FORBIDDEN. status_key: "" if there is none. */
-const char *door_visitor(const struct request *request, const char *status_key,
-                         struct error *error) __attribute__((nonnull));
+const char *door_visitor(const struct request *request, const char *status_key, struct error *error)
+    __attribute__((nonnull));
 
 /* Whether a form was posted from a page of this very site, as far as the browser says. Else
  * ERROR_FORBIDDEN. */
-bool door_is_same_site(const struct request *request, struct error *error)
-    __attribute__((nonnull));
+bool door_is_same_site(const struct request *request, struct error *error) __attribute__((nonnull));
 
 #endif

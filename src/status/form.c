@@ -18,8 +18,8 @@ static const char *decode(struct arena *arena, const char *text, size_t length)
 {
     struct text bytes = {0}, repaired = {0};
     for (size_t i = 0; i < length; i++) {
-        bool is_escape = text[i] == '%' && length - i > 2 && hex(text[i + 1]) >= 0 &&
-                         hex(text[i + 2]) >= 0;
+        bool is_escape =
+            text[i] == '%' && length - i > 2 && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
         int byte = is_escape ? hex(text[i + 1]) * 16 + hex(text[i + 2])
                              : (unsigned char)(text[i] == '+' ? ' ' : text[i]);
         i += is_escape ? 2 : 0;

@@ -1,4 +1,5 @@
-/* What stands in a store as JSON, and the names in it: the same for the command line and the API. */
+/* What stands in a store as JSON, and the names in it: the same for the command line and the API.
+ */
 #ifndef STATUS_HISTORY_JSON_H
 #define STATUS_HISTORY_JSON_H
 
@@ -14,7 +15,7 @@ const char *route_name(const char *route) __attribute__((nonnull));
 
 /* "rejected,expired" as bits; 0 if that is not what it is. */
 unsigned delivery_states(const char *text) __attribute__((nonnull));
-#define DELIVERY_STATES_HELP                                                                \
+#define DELIVERY_STATES_HELP                                                               \
     "one or more of waiting, sending, rejected, expired, dropped, delivered, with commas " \
     "between them"
 

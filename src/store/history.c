@@ -164,11 +164,11 @@ int64_t history_state(unsigned states, enum delivery_state state)
     return states & 1U << state ? (int64_t)state : -1;
 }
 
-#define MATCHES                                                              \
-    " WHERE d.id > ?1 AND d.state IN (?2, ?3, ?4, ?5, ?6, ?7)"               \
-    " AND (?8 = '' OR a.integration = ?8)"                                   \
-    " AND (?9 = '' OR d.route = ?9 OR (d.route = '' AND ?9 = 'default')"     \
-    " OR (?10 <> '' AND substr(d.flashduty_key, 1, length(?10)) = ?10))"     \
+#define MATCHES                                                          \
+    " WHERE d.id > ?1 AND d.state IN (?2, ?3, ?4, ?5, ?6, ?7)"           \
+    " AND (?8 = '' OR a.integration = ?8)"                               \
+    " AND (?9 = '' OR d.route = ?9 OR (d.route = '' AND ?9 = 'default')" \
+    " OR (?10 <> '' AND substr(d.flashduty_key, 1, length(?10)) = ?10))" \
     " AND (?11 = 0 OR a.received_ms <= ?11)"
 #define IN_ORDER " ORDER BY d.id LIMIT ?12"
 

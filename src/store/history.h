@@ -53,7 +53,7 @@ struct delivery_filter {
     int64_t limit;              /* at most so many */
 };
 #define DESTINATION_LENGTH_MIN 4
-#define UNFINISHED_STATES                                                            \
+#define UNFINISHED_STATES                                                        \
     (1U << DELIVERY_WAITING | 1U << DELIVERY_SENDING | 1U << DELIVERY_REJECTED | \
      1U << DELIVERY_EXPIRED)
 #define ALL_STATES (UNFINISHED_STATES | 1U << DELIVERY_DROPPED | 1U << DELIVERY_DELIVERED)
@@ -199,14 +199,10 @@ bool history_deliveries_since(struct history *history, int64_t since_ms,
                               void (*show)(void *context, const struct delivery_moment *moment),
                               void *context, struct error *error) __attribute__((nonnull(1, 3, 5)));
 
-/* When the newest alert of an integration was received; 0: none is kept. */
-bool history_latest(struct history *history, const char *integration, int64_t *received_ms,
-                    struct error *error) __attribute__((nonnull));
-
 /* How a Flashduty key fares. */
 struct destination_record {
-    int64_t failures; /* in a row */
-    bool is_failing;  /* so many that it is only tried */
+    int64_t failures;    /* in a row */
+    bool is_failing;     /* so many that it is only tried */
     int64_t accepted_ms; /* when something was accepted last; 0: never */
 };
 bool history_destination(struct history *history, const char *flashduty_key,

@@ -32,11 +32,11 @@ bool history_alerts_since(struct history *history, int64_t since_ms,
         is_read = history_begin(history, error);
         if (!is_read)
             break;
-        struct rows rows = database_query(
-            history->database,
-            "SELECT id, received_ms, integration, severity, outcome FROM alert"
-            " WHERE (received_ms, id) > (?1, ?2) ORDER BY received_ms, id LIMIT ?3",
-            "iii", last_ms, last_id, (int64_t)ROWS);
+        struct rows rows =
+            database_query(history->database,
+                           "SELECT id, received_ms, integration, severity, outcome FROM alert"
+                           " WHERE (received_ms, id) > (?1, ?2) ORDER BY received_ms, id LIMIT ?3",
+                           "iii", last_ms, last_id, (int64_t)ROWS);
         while (count < ROWS && rows_next(&rows)) {
             last_id = rows_number(&rows, 0);
             moments[count++] = read_alert(&rows, &texts);
@@ -54,7 +54,7 @@ bool history_alerts_since(struct history *history, int64_t since_ms,
 
 /* ---- deliveries ---- */
 
-#define SELECT_MOMENT                                                                  \
+#define SELECT_MOMENT                                                              \
     "SELECT d.id, d.state, a.severity, a.received_ms, d.created_ms, d.finished_ms" \
     " FROM delivery AS d JOIN alert AS a ON a.id = d.alert_id"
 
@@ -119,20 +119,7 @@ bool history_deliveries_since(struct history *history, int64_t since_ms,
            read_all(history, waiting, show, context, error);
 }
 
-/* ---- single figures ---- */
-
-bool history_latest(struct history *history, const char *integration, int64_t *received_ms,
-                    struct error *error)
-{
-    if (!history_begin(history, error))
-        return false;
-    *received_ms =
-        database_number(history->database, 0,
-                        "SELECT received_ms FROM alert WHERE integration = ?1 ORDER BY id DESC"
-                        " LIMIT 1",
-                        "t", integration);
-    return history_end(history, error);
-}
+/* ---- destinations ---- */
 
 bool history_destination(struct history *history, const char *flashduty_key,
                          struct destination_record *record, struct error *error)
@@ -141,9 +128,8 @@ bool history_destination(struct history *history, const char *flashduty_key,
     if (!history_begin(history, error))
         return false;
     struct rows rows = database_query(
-        history->database,
-        "SELECT failures, accepted_ms FROM destination WHERE flashduty_key = ?1", "t",
-        flashduty_key);
+        history->database, "SELECT failures, accepted_ms FROM destination WHERE flashduty_key = ?1",
+        "t", flashduty_key);
     if (rows_next(&rows))
         *record = (struct destination_record){.failures = rows_number(&rows, 0),
                                               .is_failing = rows_number(&rows, 0) >= FAILURES_MAX,

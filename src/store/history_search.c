@@ -34,9 +34,8 @@ static bool read_page(struct history *history, const struct delivery_search *sea
     *count = 0;
     if (!history_begin(history, error))
         return false;
-    int64_t newest =
-        database_number(history->database, 0, "SELECT max(id) FROM delivery WHERE id < ?1", "i",
-                        *before);
+    int64_t newest = database_number(history->database, 0,
+                                     "SELECT max(id) FROM delivery WHERE id < ?1", "i", *before);
     int64_t from = newest > SEARCH_IDS ? newest - SEARCH_IDS : 0;
     struct rows rows = query_page(history, search, pattern, from, newest + 1);
     while (*count < HISTORY_PAGE && rows_next(&rows))
