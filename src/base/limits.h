@@ -75,6 +75,11 @@
 #define KNOWN_KEY_DAYS 30
 #define KEY_SHARE 100
 
+/* A regular expression of a route; and the processor time that one may take to be found in a text,
+ * after which it counts as found. */
+#define EXPRESSION_BYTES_MAX 1024
+#define EXPRESSION_CPU_MS 20
+
 /* A payload or message given to the command line. */
 #define CLI_FILE_BYTES_MAX 16777216
 

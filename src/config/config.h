@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "routing/routes.h"
 #include "store/store.h"
 #include "vendors/smn_trust.h"
 #include "vendors/vendor.h"
@@ -22,12 +23,18 @@ struct severity_override {
     enum severity severity;
 };
 
+/* What happens to an alert that no route takes. */
+enum unmatched { UNMATCHED_DEFAULT, UNMATCHED_DROP };
+
 struct integration {
     const char *name;
     const struct vendor *vendor;
     const char *push_keys[2];
     size_t push_key_count;
-    const char *flashduty_key;
+    struct routing routing;
+    enum unmatched unmatched;
+    const struct destination *destinations; /* every one that there is, the default first */
+    size_t destination_count;
     const char *const *topic_urns;
     size_t topic_urn_count;
     const struct severity_override *overrides;

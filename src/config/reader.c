@@ -74,6 +74,17 @@ const char *reader_path(struct reader *reader, const char *name, struct place pl
     return NULL;
 }
 
+bool reader_split(struct reader *reader, const char *text, const char **left, const char **right)
+{
+    struct arena *arena = &reader->config->arena;
+    const char *equals = strchr(text, '=');
+    if (!equals)
+        return false;
+    *left = text_trim(arena, arena_copy(arena, text, (size_t)(equals - text)));
+    *right = text_trim(arena, equals + 1);
+    return true;
+}
+
 static void complain_kind(struct reader *reader, enum setting_kind kind, struct place place)
 {
     reader_complain(reader, place, "is of the wrong type; it needs %s", needed[kind]);
@@ -246,7 +257,7 @@ static void read_node(struct reader *reader, const struct setting *setting, void
     bool may_be_array = setting->kind == SETTING_TEXTS || setting->kind == SETTING_TEXT_OR_TEXTS;
     if (setting->open) {
         if (reader_is(reader, node, setting->kind, place))
-            setting->open(reader, node, place);
+            setting->open(reader, section, node, place);
     } else if (may_be_array && config_setting_is_array(node)) {
         read_array(reader, setting, section, node, place);
     } else if (value_of_node(node, setting->kind, &value)) {

@@ -27,6 +27,7 @@ struct reader {
     struct config_report *report;
     const char *folder;               /* of the file, a prefix; NULL without a file */
     struct integration *integrations; /* those of config, while they are read */
+    struct route *routes;             /* those of an integration, while they are read */
     struct arena scratch;             /* holds the names of places */
 };
 
@@ -59,8 +60,9 @@ struct setting {
     text_check *check;          /* of each text */
     /* Takes texts that are more than a pointer to keep. */
     void (*take)(struct reader *reader, void *section, const struct texts *texts);
-    /* Reads a group or a list. */
-    void (*open)(struct reader *reader, const config_setting_t *node, struct place place);
+    /* Reads a group or a list into the section. */
+    void (*open)(struct reader *reader, void *section, const config_setting_t *node,
+                 struct place place);
 };
 
 /* offset and size of a member. */
@@ -85,6 +87,11 @@ void reader_section(struct reader *reader, const config_setting_t *group,
 /* Reads a setting from the value of an environment variable. */
 void reader_word(struct reader *reader, const struct setting *setting, void *section,
                  const char *word, struct place place) __attribute__((nonnull(1, 2, 3, 4)));
+
+/* Cuts "LEFT=RIGHT" at its first =, trimmed, into the configuration's arena. False if there is no
+ * = in it. */
+bool reader_split(struct reader *reader, const char *text, const char **left, const char **right)
+    __attribute__((nonnull));
 
 /* Complains unless the node is a group, or a list. */
 bool reader_is(struct reader *reader, const config_setting_t *node, enum setting_kind kind,

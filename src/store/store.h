@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "alert/alert.h"
+#include "alert/destination.h"
 #include "alert/outcome.h"
 #include "base/arena.h"
 #include "base/error.h"
@@ -58,11 +59,6 @@ bool store_secret(struct store *store, unsigned char secret[static STORE_SECRET_
 
 /* ---- receiving ---- */
 
-struct store_route {
-    const char *name; /* "" is the default route's */
-    const char *flashduty_key;
-};
-
 enum delivery_state {
     DELIVERY_WAITING, /* in the outbox */
     DELIVERY_SENDING, /* leased to a process that is sending it */
@@ -93,7 +89,7 @@ struct store_event {
 
     /* Where it should go, and every route that there is: a recovery goes where its trigger went,
      * with the present keys. */
-    const struct store_route *destinations, *routes;
+    const struct destination *destinations, *routes;
     size_t destination_count, route_count;
 
     /* Pass-through: nothing is kept for a key that Flashduty has not accepted lately, and each key
@@ -184,7 +180,7 @@ bool store_claim(struct store *store, struct store_claim *claims, size_t limit, 
 bool store_is_due(struct store *store) __attribute__((nonnull));
 
 /* Waiting deliveries of a route get its present key. */
-bool store_set_key(struct store *store, const char *scope, const struct store_route *route)
+bool store_set_key(struct store *store, const char *scope, const struct destination *route)
     __attribute__((nonnull, warn_unused_result));
 
 /* Removes what is older than it has to be kept, a little at a time: *more says whether there is
