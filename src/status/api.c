@@ -142,16 +142,6 @@ static void put_recent(struct text *out, const char *name, const struct recent *
     text_putc(out, '}');
 }
 
-static void put_destination(struct text *out, const struct destination_record *record)
-{
-    json_put_name(out, "destination");
-    json_begin(out);
-    json_put_bool(out, "failing", record->is_failing);
-    json_put_number(out, "failures", record->failures);
-    json_put_time(out, "accepted", record->accepted_ms);
-    text_putc(out, '}');
-}
-
 static void put_integration(struct text *out, const struct integration_summary *item)
 {
     json_begin(out);
@@ -164,7 +154,9 @@ static void put_integration(struct text *out, const struct integration_summary *
     json_begin(out);
     json_put_ledger(out, &item->ledger);
     text_putc(out, '}');
-    put_destination(out, &item->destination);
+    json_put_number(out, "destinations", item->destinations);
+    json_put_number(out, "failing", item->failing);
+    json_put_time(out, "accepted", item->accepted_ms);
     json_put_number(out, "confirmations_waiting", item->confirmations_waiting);
     json_put_number(out, "confirmations_given_up", item->confirmations_given_up);
     text_putc(out, '}');

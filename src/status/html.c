@@ -10,8 +10,7 @@ static const char *entity(char byte)
     static const struct {
         char byte;
         const char *entity;
-    } entities[] = {
-        {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+    } entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
     for (size_t i = 0; i < sizeof entities / sizeof *entities; i++) {
         if (entities[i].byte == byte)
             return entities[i].entity;

@@ -43,8 +43,10 @@ const char *duration_words(struct page *page, int64_t ms)
         int64_t least_ms, unit_ms;
         const char *english, *chinese;
     } units[] = {
-        {172800000, 86400000, "d", "天"}, {5400000, 3600000, "h", "小时"},
-        {90000, 60000, "min", "分钟"},    {10000, 1000, "s", "秒"},
+        {172800000, 86400000, "d", "天"},
+        {5400000, 3600000, "h", "小时"},
+        {90000, 60000, "min", "分钟"},
+        {10000, 1000, "s", "秒"},
         {0, 1, "ms", "毫秒"},
     };
     struct arena *arena = page->visit->arena;
@@ -67,26 +69,27 @@ const char *moment_words(struct page *page, int64_t ms)
         return "–";
     clock_rfc3339(ms / 1000, moment);
     const char *template =
-        ago_ms >= 1000 ? say(page, "<time datetime=\"{}\" title=\"{}\">{} ago</time>",
-                             "<time datetime=\"{}\" title=\"{}\">{}前</time>")
-        : ago_ms > -1000
-            ? say(page, "<time datetime=\"{}\" title=\"{}\">just now</time>",
-                  "<time datetime=\"{}\" title=\"{}\">刚刚</time>")
-            : say(page, "<time datetime=\"{}\" title=\"{}\">in {}</time>",
-                  "<time datetime=\"{}\" title=\"{}\">{}后</time>");
+        ago_ms >= 1000   ? say(page, "<time datetime=\"{}\" title=\"{}\">{} ago</time>",
+                               "<time datetime=\"{}\" title=\"{}\">{}前</time>")
+        : ago_ms > -1000 ? say(page, "<time datetime=\"{}\" title=\"{}\">just now</time>",
+                               "<time datetime=\"{}\" title=\"{}\">刚刚</time>")
+                         : say(page, "<time datetime=\"{}\" title=\"{}\">in {}</time>",
+                               "<time datetime=\"{}\" title=\"{}\">{}后</time>");
     bool is_now = ago_ms < 1000 && ago_ms > -1000;
     const char *words = duration_words(page, (ago_ms < 0 ? -ago_ms : ago_ms) / 1000 * 1000);
-    html_put(&out, template,
-             is_now ? VALUES(moment, moment) : VALUES(moment, moment, words));
+    html_put(&out, template, is_now ? VALUES(moment, moment) : VALUES(moment, moment, words));
     return text_into(&out, page->visit->arena);
 }
 
 const char *state_words(const struct page *page, enum delivery_state state)
 {
     static const char *const words[][2] = {
-        [DELIVERY_WAITING] = {"waiting", "等待中"},   [DELIVERY_SENDING] = {"being sent", "发送中"},
-        [DELIVERY_REJECTED] = {"rejected", "被拒绝"}, [DELIVERY_EXPIRED] = {"expired", "已过期"},
-        [DELIVERY_DROPPED] = {"dropped", "已丢弃"},   [DELIVERY_DELIVERED] = {"delivered", "已送达"},
+        [DELIVERY_WAITING] = {"waiting", "等待中"},
+        [DELIVERY_SENDING] = {"being sent", "发送中"},
+        [DELIVERY_REJECTED] = {"rejected", "被拒绝"},
+        [DELIVERY_EXPIRED] = {"expired", "已过期"},
+        [DELIVERY_DROPPED] = {"dropped", "已丢弃"},
+        [DELIVERY_DELIVERED] = {"delivered", "已送达"},
         [DELIVERY_REFUSED] = {"refused", "未接收"},
     };
     return (unsigned)state > DELIVERY_REFUSED ? "?" : words[state][page->is_chinese];
@@ -154,7 +157,8 @@ void page_end(struct page *page)
     put(page,
         "</main><footer>Times are UTC; this page was made at {} for {}. Configuration {}, store "
         "{}.</footer></body></html>\n",
-        "</main><footer>时间均为 UTC；本页生成于 {}，访问者 {}。配置 {}，存储 {}。</footer></body></html>\n",
+        "</main><footer>时间均为 UTC；本页生成于 {}，访问者 {}。配置 {}，存储 "
+        "{}。</footer></body></html>\n",
         VALUES(now, page->visit->visitor,
                *gateway->config->path ? gateway->config->path : say(page, "none", "无"),
                gateway->store ? store_path(gateway->store) : say(page, "none", "无")));

@@ -6,24 +6,26 @@
 #include "base/log.h"
 #include "status/api.h"
 #include "status/door.h"
+#include "status/view.h"
 #include "status/visit.h"
 
 /* What stands below the endpoint, and at it. */
-static const struct route {
+static const struct room {
     const char *path;
     bool takes_posts;
     bool (*answer)(struct visit *visit);
-} routes[] = {
+} rooms[] = {
     {"/api/integrations", false, api_integrations},
     {"/api/deliveries", false, api_deliveries},
     {"/api/outbox", false, api_outbox},
+    {"", true, view_answer},
 };
 
-static const struct route *find_route(struct visit *visit)
+static const struct room *find_room(struct visit *visit)
 {
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (request_is_for(visit->request, routes[i].path))
-            return &routes[i];
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        if (request_is_for(visit->request, rooms[i].path))
+            return &rooms[i];
     }
     error_set(&visit->error, ERROR_NOT_FOUND,
               "there is no such thing here: the status page has /metrics, /api/integrations, "
@@ -72,16 +74,16 @@ static bool enter(struct visit *visit)
 
 static bool answer(struct visit *visit)
 {
-    const struct route *route = enter(visit) ? find_route(visit) : NULL;
-    if (!route)
+    const struct room *room = enter(visit) ? find_room(visit) : NULL;
+    if (!room)
         return false;
     bool is_post = !strcmp(visit->request->method, "POST");
-    if (!is_reading(visit->request) && !(is_post && route->takes_posts)) {
-        visit->response->allow = route->takes_posts ? "GET, HEAD, POST" : "GET, HEAD";
+    if (!is_reading(visit->request) && !(is_post && room->takes_posts)) {
+        visit->response->allow = room->takes_posts ? "GET, HEAD, POST" : "GET, HEAD";
         return error_set(&visit->error, ERROR_METHOD, "expected %s", visit->response->allow);
     }
     open_history(visit);
-    bool is_answered = route->answer(visit);
+    bool is_answered = room->answer(visit);
     history_close(visit->history);
     return is_answered && (!visit->arena->failed || error_out_of_memory(&visit->error));
 }

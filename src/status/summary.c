@@ -107,6 +107,19 @@ static bool add_confirmation(void *context, const struct confirmation_record *re
     return true;
 }
 
+static bool add_destination(struct integration_summary *item, struct history *history,
+                            const char *flashduty_key, struct error *error)
+{
+    struct destination_record record;
+    if (!history_destination(history, flashduty_key, &record, error))
+        return false;
+    item->destinations++;
+    item->failing += record.is_failing;
+    if (record.accepted_ms > item->accepted_ms)
+        item->accepted_ms = record.accepted_ms;
+    return true;
+}
+
 static bool add_configured(struct reading *reading, struct history *history, struct error *error)
 {
     for (size_t i = 0; i < reading->config->integration_count; i++) {
@@ -115,8 +128,10 @@ static bool add_configured(struct reading *reading, struct history *history, str
         if (!item)
             continue;
         item->settings = settings;
-        if (!history_destination(history, settings->flashduty_key, &item->destination, error))
-            return false;
+        for (size_t j = 0; j < settings->destination_count; j++) {
+            if (!add_destination(item, history, settings->destinations[j].flashduty_key, error))
+                return false;
+        }
     }
     return true;
 }

@@ -19,8 +19,9 @@ struct integration_summary {
     int64_t refused[REFUSAL_COUNT];
     int64_t latest_ms; /* when its latest alert came; 0: none is known */
     struct recent hour, day;
-    int64_t triggers, recoveries; /* of the last week */
-    struct destination_record destination;
+    int64_t triggers, recoveries;  /* of the last week */
+    int64_t destinations, failing; /* how many Flashduty keys it has, and how many keep failing */
+    int64_t accepted_ms;           /* when one of them accepted something last; 0: never */
     int64_t confirmations_waiting, confirmations_given_up;
 };
 
