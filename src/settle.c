@@ -95,6 +95,18 @@ static enum outcome confirm(struct exchange *x, const struct item *item)
     return OUTCOME_REFUSED;
 }
 
+/* ---- ignore ---- */
+
+static void ignore(const struct exchange *x, const struct item *item)
+{
+    struct store *store = x->gateway->store;
+    /* In pass-through topics are anybody's. */
+    bool is_noted = store && item->removed_topic && !x->gateway->config->pass_through &&
+                    store_unsubscribed(store, integration_of(x), item->removed_topic);
+    if (store && !is_noted)
+        store_count(store, integration_of(x), OUTCOME_IGNORED);
+}
+
 /* ---- refusals ---- */
 
 /* The worst of several errors is the one with the highest status: a vendor that may try again
@@ -170,8 +182,7 @@ enum outcome exchange_settle(struct exchange *x, const struct item *item,
             judge_refused(x, dispatch);
         return dispatch->outcome;
     case ITEM_IGNORED:
-        if (x->gateway->store)
-            store_count(x->gateway->store, integration_of(x), OUTCOME_IGNORED);
+        ignore(x, item);
         return OUTCOME_IGNORED;
     case ITEM_CONFIRM:
         return confirm(x, item);

@@ -143,10 +143,14 @@ void page_begin(struct page *page, const char *title)
              "<!doctype html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\">"
              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
              "<meta name=\"robots\" content=\"noindex\">"
-             "<link rel=\"icon\" href=\"data:,\"><title>{}</title><style nonce=\"{}\">{!}</style>"
-             "</head><body><header><div><a class=\"name\" href=\"?\">flashduty-gateway</a>"
+             "<link rel=\"icon\" href=\"data:,\"><title>{}</title><style nonce=\"{}\">",
+             VALUES(say(page, "en", "zh-CN"), title, once));
+    for (const char *const *part = status_style; *part; part++)
+        text_puts(&page->out, *part);
+    put_html(page,
+             "</style></head><body><header><div><a class=\"name\" href=\"?\">flashduty-gateway</a>"
              "<span class=\"version\">{}</span></div>",
-             VALUES(say(page, "en", "zh-CN"), title, once, status_style, VERSION));
+             VALUES(VERSION));
 }
 
 void page_end(struct page *page)

@@ -6,8 +6,18 @@
 #include "base/log.h"
 #include "status/api.h"
 #include "status/door.h"
+#include "status/metrics.h"
 #include "status/view.h"
 #include "status/visit.h"
+
+static bool answer_metrics(struct visit *visit)
+{
+    struct text *body = &visit->response->body;
+    visit->response->status = response_status(ERROR_NONE);
+    visit->response->type = METRICS_CONTENT_TYPE;
+    metrics_write(visit->history, visit->gateway->config, body);
+    return !body->failed || error_out_of_memory(&visit->error);
+}
 
 /* What stands below the endpoint, and at it. */
 static const struct room {
@@ -15,6 +25,7 @@ static const struct room {
     bool takes_posts;
     bool (*answer)(struct visit *visit);
 } rooms[] = {
+    {"/metrics", false, answer_metrics},
     {"/api/integrations", false, api_integrations},
     {"/api/deliveries", false, api_deliveries},
     {"/api/outbox", false, api_outbox},

@@ -1,7 +1,10 @@
 #include "status/style.h"
 
+#include <stddef.h>
+
 /* Colours are named once for each scheme; text on them keeps a contrast of 4.5 and more. */
-const char status_style[] =
+const char *const status_style[] = {
+    /* ---- colours, and what is everywhere ---- */
     ":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2430;--soft:#56606e;"
     "--line:#dde2e8;--link:#0b5cad;--good:#0f6b3a;--good-bg:#e3f3ea;--warn:#8a4b00;"
     "--warn-bg:#fdf0dc;--bad:#a61b1b;--bad-bg:#fce8e8;--calm:#2c5d9e;--calm-bg:#e6eef9;"
@@ -26,7 +29,8 @@ const char status_style[] =
     "align-items:baseline}h2 small{font-weight:400;font-size:12px;color:var(--soft)}"
     "h3{font-size:13px;margin:16px 0 6px}"
     "a{color:var(--link)}a:hover{text-decoration-thickness:2px}"
-    ":focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}"
+    ":focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}",
+    /* ---- parts of the page, tables ---- */
     "section,.verdict,.note{background:var(--card);border:1px solid var(--line);"
     "border-radius:8px;padding:14px 16px;margin:0 0 14px}"
     ".verdict{border-left-width:5px;display:flex;flex-wrap:wrap;gap:2px 14px;"
@@ -53,7 +57,8 @@ const char status_style[] =
     ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     ".w{min-width:220px;overflow-wrap:anywhere}.nw{white-space:nowrap}"
     "td:last-child,th:last-child{padding-right:0}"
-    ".scroll{overflow-x:auto}"
+    ".scroll{overflow-x:auto}",
+    /* ---- badges, forms, drawings, phones ---- */
     ".badge{display:inline-block;padding:0 7px;border-radius:9px;font-size:12px;line-height:18px;"
     "white-space:nowrap;background:var(--calm-bg);color:var(--calm)}"
     ".badge.critical,.badge.rejected,.badge.bad{background:var(--bad-bg);color:var(--bad)}"
@@ -104,4 +109,6 @@ const char status_style[] =
     ".row{display:flex;flex-wrap:wrap;gap:6px 12px;align-items:center}"
     "@media(max-width:640px){header,main,footer{padding-left:12px;padding-right:12px}"
     ".far{display:none}section,.verdict,.note{padding:12px}.w{min-width:150px}"
-    ".figures dd{font-size:17px}}";
+    ".figures dd{font-size:17px}}",
+    NULL,
+};

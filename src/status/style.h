@@ -2,6 +2,7 @@
 #ifndef STATUS_STYLE_H
 #define STATUS_STYLE_H
 
-extern const char status_style[];
+/* Its parts in order, NULL at the end. */
+extern const char *const status_style[];
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/history.h"
 #include "store/internal.h"
 
 struct count {

@@ -209,6 +209,30 @@ bool history_destination(struct history *history, const char *flashduty_key,
                          struct destination_record *record, struct error *error)
     __attribute__((nonnull));
 
+/* ---- subscriptions ---- */
+
+/* What was heard of a topic last. The first two are stored. */
+enum subscription_state {
+    SUBSCRIPTION_CONFIRMED,
+    SUBSCRIPTION_REMOVED,  /* by whoever looks after the topic: its alarms come no more */
+    SUBSCRIPTION_WAITING,  /* its confirmation failed and is tried again */
+    SUBSCRIPTION_GIVEN_UP, /* it was not confirmed in time */
+    SUBSCRIPTION_STATE_COUNT
+};
+
+/* "confirmed", "removed", … */
+extern const char *const subscription_state_names[SUBSCRIPTION_STATE_COUNT];
+
+struct subscription_record {
+    const char *integration, *topic;
+    enum subscription_state state;
+    int64_t changed_ms;
+};
+/* One a topic, of configured integrations; in pass-through those that wait or were given up. */
+bool history_subscriptions(struct history *history,
+                           bool (*show)(void *context, const struct subscription_record *record),
+                           void *context, struct error *error) __attribute__((nonnull(1, 2, 4)));
+
 /* ---- figures ---- */
 
 struct ledger_record {
@@ -219,7 +243,19 @@ bool history_ledger(struct history *history,
                     bool (*show)(void *context, const struct ledger_record *record), void *context,
                     struct error *error) __attribute__((nonnull(1, 2, 4)));
 
-/* What only rises, name by name; see store/internal.h. */
+/* What only rises, or is a time: of an integration ("": of none), by name and detail ("": without).
+ */
+#define COUNTER_VERIFIED "verified"     /* messages with the right key and signature */
+#define COUNTER_REFUSED "refused"       /* messages, by refusal */
+#define COUNTER_UNRECORDED "unrecorded" /* alerts sent without the store */
+#define COUNTER_MAPPED "mapped"         /* alerts, by severity */
+#define COUNTER_QUEUED "queued"         /* alerts promised before they were accepted */
+#define COUNTER_FINISHED "finished"     /* deliveries, by how they ended */
+#define COUNTER_TOOK "took"             /* deliveries accepted, by bucket of delivery_buckets_ms */
+#define COUNTER_TOOK_MS "took_ms"       /* the sum of their milliseconds */
+#define COUNTER_ANSWERS "answers"       /* of Flashduty, by status and kind; of no integration */
+#define COUNTER_ALERT_MS "alert_ms"     /* when the latest alert came */
+#define COUNTER_CANARY_MS "canary_ms"   /* when a canary went the whole way last */
 struct counter_record {
     const char *name, *integration, *detail;
     int64_t value;

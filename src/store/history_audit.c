@@ -61,40 +61,6 @@ bool history_ledger(struct history *history,
     return is_read;
 }
 
-/* ---- the counters ---- */
-
-const int64_t delivery_buckets_ms[DELIVERY_BUCKETS] = {
-    50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000, 7200000, 43200000};
-
-bool history_counters(struct history *history,
-                      bool (*show)(void *context, const struct counter_record *record),
-                      void *context, struct error *error)
-{
-    struct arena arena = {0};
-    struct counter_record *records = NULL;
-    size_t count = 0;
-    if (!history_begin(history, error))
-        return false;
-    struct rows rows = database_query(history->database,
-                                      "SELECT name, integration, detail, value FROM counter"
-                                      " ORDER BY name, integration, detail",
-                                      "");
-    while (!arena.failed && rows_next(&rows)) {
-        records = history_grow(&arena, records, count, sizeof *records);
-        if (records)
-            records[count++] = (struct counter_record){arena_string(&arena, rows_text(&rows, 0)),
-                                                       arena_string(&arena, rows_text(&rows, 1)),
-                                                       arena_string(&arena, rows_text(&rows, 2)),
-                                                       rows_number(&rows, 3)};
-    }
-    rows_end(&rows);
-    bool is_read = history_end(history, error) && (!arena.failed || error_out_of_memory(error));
-    for (size_t i = 0; i < count && is_read && show(context, &records[i]); i++)
-        ;
-    arena_clear(&arena);
-    return is_read;
-}
-
 /* ---- the outbox ---- */
 
 bool history_figures(struct history *history, struct outbox_figures *figures, struct error *error)

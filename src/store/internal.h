@@ -44,17 +44,7 @@ void job_free(struct store *store, struct job *job) __attribute__((nonnull(1)));
 
 /* ---- steps ---- */
 
-/* Counters of an integration ("" for those of none), by name and detail ("" for those without). */
-#define COUNTER_VERIFIED "verified"     /* messages with the right key and signature */
-#define COUNTER_REFUSED "refused"       /* messages, by refusal */
-#define COUNTER_UNRECORDED "unrecorded" /* alerts sent without the store */
-#define COUNTER_MAPPED "mapped"         /* alerts, by severity */
-#define COUNTER_QUEUED "queued"         /* alerts promised before they were accepted */
-#define COUNTER_FINISHED "finished"     /* deliveries, by how they ended */
-#define COUNTER_TOOK "took"             /* deliveries accepted, by bucket of delivery_buckets_ms */
-#define COUNTER_TOOK_MS "took_ms"       /* the sum of their milliseconds */
-#define COUNTER_ANSWERS "answers"       /* of Flashduty, by status and kind; of no integration */
-#define COUNTER_ALERT_MS "alert_ms"     /* when the latest alert came */
+/* Counters, see store/history.h: adds to one, sets one, reads one. */
 void counter_add(struct database *database, const char *name, const char *integration,
                  const char *detail, int64_t count) __attribute__((nonnull));
 void counter_set(struct database *database, const char *name, const char *integration,

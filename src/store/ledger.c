@@ -1,3 +1,4 @@
+#include "store/history.h"
 #include "store/internal.h"
 
 /* ---- counters ---- */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "store/history.h"
 #include "store/internal.h"
 
 /* An event while it is taken in. */

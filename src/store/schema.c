@@ -108,9 +108,9 @@ static const char *const second_version[] = {
     " WITHOUT ROWID",
 
     /* What the watchdog has told, see watch.c: one a condition and integration, until its end was
-     * told too. alert_id: of the event about its present state, 0 while there is none. */
+     * told too. delivery_id: of the event about its present state, 0 while there is none. */
     "CREATE TABLE alarm (condition TEXT NOT NULL, integration TEXT NOT NULL,"
-    " is_over INTEGER NOT NULL, changed_ms INTEGER NOT NULL, alert_id INTEGER NOT NULL,"
+    " is_over INTEGER NOT NULL, changed_ms INTEGER NOT NULL, delivery_id INTEGER NOT NULL,"
     " title TEXT NOT NULL, text TEXT NOT NULL, posted_ms INTEGER NOT NULL,"
     " was_posted INTEGER NOT NULL, PRIMARY KEY (condition, integration)) WITHOUT ROWID",
 

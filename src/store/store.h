@@ -214,6 +214,10 @@ bool store_keep_confirmation(struct store *store, const struct store_confirmatio
 bool store_claim_confirmation(struct store *store, struct store_confirmation *confirmation,
                               struct arena *arena) __attribute__((nonnull, warn_unused_result));
 
+/* Counts a subscription that was removed where it comes from: no alarm of its topic will come. */
+bool store_unsubscribed(struct store *store, const char *integration, const char *topic)
+    __attribute__((nonnull, warn_unused_result));
+
 /* What came of it; reason: "" if it is confirmed. */
 bool store_report_confirmation(struct store *store, const struct store_confirmation *confirmation,
                                bool is_confirmed, const char *reason)

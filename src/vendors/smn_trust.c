@@ -80,7 +80,14 @@ static const char *domain_of(const char *region)
 
 #define CONSOLE "console.huaweicloud.com"
 
-static EVP_PKEY *public_key(const char *pem, const char *file, struct error *error)
+/* When a certificate ends; 0 if it does not say. */
+static int64_t end_of(const X509 *certificate)
+{
+    struct tm end = {0};
+    return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) ? (int64_t)timegm(&end) : 0;
+}
+
+static EVP_PKEY *public_key(const char *pem, const char *file, int64_t *ends_s, struct error *error)
 {
     EVP_PKEY *key = NULL;
     X509 *second = NULL;
@@ -95,6 +102,7 @@ static EVP_PKEY *public_key(const char *pem, const char *file, struct error *err
         error_set(error, ERROR_INVALID, "%s holds more than one certificate", file);
         goto out;
     }
+    *ends_s = end_of(certificate);
     key = X509_get_pubkey(certificate);
     if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA ||
         EVP_PKEY_get_bits(key) < RSA_BITS_MIN) {
@@ -117,12 +125,13 @@ bool smn_pin_add(struct smn_settings *settings, struct arena *arena, const char 
     const char *name = arena_string(arena, file);
     if (!pins || arena->failed)
         return error_out_of_memory(error);
-    EVP_PKEY *key = public_key(pem, file, error);
+    int64_t ends_s = 0;
+    EVP_PKEY *key = public_key(pem, file, &ends_s, error);
     if (!key)
         return false;
     if (settings->pin_count > 0)
         memcpy(pins, settings->pins, settings->pin_count * sizeof *pins);
-    pins[settings->pin_count] = (struct smn_pin){key, name};
+    pins[settings->pin_count] = (struct smn_pin){key, name, ends_s};
     settings->pins = pins;
     settings->pin_count++;
     return true;
@@ -241,9 +250,10 @@ bool smn_certificate_in_force(const char *pem, int64_t now_s, struct error *erro
 {
     struct error cause = {0};
     time_t now = (time_t)now_s;
+    int64_t ends_s = 0;
     BIO *bio = BIO_new_mem_buf(pem, -1);
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    EVP_PKEY *key = public_key(pem, "what was fetched", &cause);
+    EVP_PKEY *key = public_key(pem, "what was fetched", &ends_s, &cause);
     bool is_in_force = certificate && key;
     if (!is_in_force)
         error_set(error, ERROR_UNAVAILABLE, "%s", cause.code ? cause.text : "out of memory");

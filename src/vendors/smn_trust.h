@@ -22,6 +22,7 @@ enum smn_verify { SMN_VERIFY_FETCH, SMN_VERIFY_PINNED, SMN_VERIFY_OFF };
 struct smn_pin {
     struct evp_pkey_st *key;
     const char *file; /* name that signing_cert_url ends with when SMN means this certificate */
+    int64_t ends_s;   /* when the certificate ends, seconds since 1970 */
 };
 
 /* The section `smn` of the configuration. */
