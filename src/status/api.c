@@ -157,8 +157,12 @@ static void put_integration(struct text *out, const struct integration_summary *
     json_put_number(out, "destinations", item->destinations);
     json_put_number(out, "failing", item->failing);
     json_put_time(out, "accepted", item->accepted_ms);
-    json_put_number(out, "confirmations_waiting", item->confirmations_waiting);
-    json_put_number(out, "confirmations_given_up", item->confirmations_given_up);
+    json_put_time(out, "canary", item->canary_ms);
+    json_put_name(out, "subscriptions");
+    json_begin(out);
+    for (int i = 0; i < SUBSCRIPTION_STATE_COUNT; i++)
+        json_put_number(out, subscription_state_names[i], item->subscriptions[i]);
+    text_putc(out, '}');
     text_putc(out, '}');
 }
 

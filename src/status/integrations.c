@@ -46,25 +46,40 @@ static void put_target(struct page *page, const struct integration_summary *item
     text_puts(&page->out, "</td>");
 }
 
+static void put_subscription(struct page *page, enum subscription_state state, int64_t count)
+{
+    static const struct {
+        const char *class, *english, *chinese;
+    } words[SUBSCRIPTION_STATE_COUNT] = {
+        [SUBSCRIPTION_CONFIRMED] = {"good", "confirmed", "已确认"},
+        [SUBSCRIPTION_REMOVED] = {"bad", "removed", "已取消"},
+        [SUBSCRIPTION_WAITING] = {"warn", "confirming", "确认中"},
+        [SUBSCRIPTION_GIVEN_UP] = {"bad", "not confirmed", "未能确认"},
+    };
+    if (count)
+        put_html(
+            page, "<span class=\"badge {}\">{}{}</span> ",
+            VALUES(words[state].class, say(page, words[state].english, words[state].chinese),
+                   count > 1 ? arena_printf(page->visit->arena, " × %lld", (long long)count) : ""));
+}
+
 /* A subscription is SMN's; with Guance nothing is to be confirmed. */
 static void put_source(struct page *page, const struct integration_summary *item)
 {
-    bool has_topics = item->settings && item->settings->vendor->has_topics;
+    bool has_topics = item->settings && item->settings->vendor->has_topics, is_known = false;
     text_puts(&page->out, "<td class=\"far\">");
-    if (item->confirmations_given_up)
-        put(page, "<span class=\"badge bad\">not confirmed</span>",
-            "<span class=\"badge bad\">未确认</span>", VALUES(NULL));
-    else if (item->confirmations_waiting)
-        put(page, "<span class=\"badge warn\">confirming</span>",
-            "<span class=\"badge warn\">确认中</span>", VALUES(NULL));
-    else if (has_topics && (item->ledger.counts[OUTCOME_CONFIRMED] || item->latest_ms))
-        put(page, "<span class=\"badge good\">subscribed</span>",
-            "<span class=\"badge good\">已订阅</span>", VALUES(NULL));
-    else if (has_topics)
+    for (int i = 0; i < SUBSCRIPTION_STATE_COUNT; i++) {
+        put_subscription(page, (enum subscription_state)i, item->subscriptions[i]);
+        is_known |= item->subscriptions[i] > 0;
+    }
+    if (!is_known && has_topics && !item->latest_ms)
         put(page, "<span class=\"badge warn\">never confirmed</span>",
             "<span class=\"badge warn\">从未确认</span>", VALUES(NULL));
-    else
+    else if (!is_known)
         text_puts(&page->out, "–");
+    if (item->canary_ms)
+        put(page, "<small>canary {!}</small>", "<small>探测告警 {!}</small>",
+            VALUES(moment_words(page, item->canary_ms)));
     text_puts(&page->out, "</td>");
 }
 
@@ -186,7 +201,14 @@ static void hint_of_delivery(struct page *page, const struct integration_summary
             "<li><bdi>{}</bdi>：其 Flashduty 密钥持续失败；每 5 "
             "秒用一条投递试探，恢复后其余自动发送。</li>",
             VALUES(item->name));
-    if (item->confirmations_given_up)
+    if (item->subscriptions[SUBSCRIPTION_REMOVED])
+        put(page,
+            "<li><bdi>{}</bdi>: a subscription was removed in SMN’s console: the alarms of its "
+            "topic "
+            "come no more.</li>",
+            "<li><bdi>{}</bdi>：SMN 控制台中删除了一个订阅：该主题的告警不会再来。</li>",
+            VALUES(item->name));
+    if (item->subscriptions[SUBSCRIPTION_GIVEN_UP])
         put(page,
             "<li><bdi>{}</bdi>: a subscription could not be confirmed in 48 hours. Choose "
             "<i>Request "

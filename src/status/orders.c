@@ -134,6 +134,8 @@ static bool retry(struct visit *visit, const char *form)
         return false;
     for (size_t i = 0; i < chosen.count; i++)
         done += results[i] == ORDER_DONE;
+    visit->order = is_all ? "retry all that failed"
+                          : arena_printf(visit->arena, "retry %lld", (long long)chosen.ids[0]);
     if (done && visit->gateway->drainer)
         drainer_wake(visit->gateway->drainer);
     return see(visit, chosen.count == 1 ? words[results[0]] : words[ORDER_DONE], done);
@@ -218,6 +220,7 @@ static bool test(struct visit *visit, const char *form)
         return error_out_of_memory(&visit->error);
     delivery_dispatch(&means, dispatches, 2,
                       visit->request->arrived_ms + gateway->config->deadline_ms, visit->arena);
+    visit->order = arena_printf(visit->arena, "test %s", integration->name);
     if (dispatches[0].outcome == OUTCOME_QUEUED && gateway->drainer)
         drainer_wake(gateway->drainer);
     return see(visit,

@@ -108,7 +108,7 @@ static void log_visit(const struct visit *visit)
               : is_usual ? LOG_DEBUG
                          : LOG_INFO,
               "status", "request_id", visit->request->id, "visitor", visit->visitor, "method",
-              visit->request->method, "status",
+              visit->request->method, "order", visit->order, "status",
               arena_printf(visit->arena, "%d", visit->response->status), "total_ms",
               arena_printf(visit->arena, "%lld",
                            (long long)(clock_monotonic_ms() - visit->request->arrived_ms)),

@@ -54,13 +54,15 @@ static void add_refusals(struct integration_summary *item, const struct counter_
 
 static bool add_counter(void *context, const struct counter_record *record)
 {
-    bool is_refusal = !strcmp(record->name, "refused"), is_time = !strcmp(record->name, "alert_ms");
+    bool is_refusal = !strcmp(record->name, COUNTER_REFUSED),
+         is_alert = !strcmp(record->name, COUNTER_ALERT_MS),
+         is_canary = !strcmp(record->name, COUNTER_CANARY_MS);
     struct integration_summary *item =
-        is_refusal || is_time ? item_of(context, record->integration) : NULL;
+        is_refusal || is_alert || is_canary ? item_of(context, record->integration) : NULL;
     if (item && is_refusal)
         add_refusals(item, record);
     else if (item)
-        item->latest_ms = record->value;
+        *(is_alert ? &item->latest_ms : &item->canary_ms) = record->value;
     return true;
 }
 
@@ -97,13 +99,11 @@ static void add_delivery(void *context, const struct delivery_moment *moment)
     timeline_add_delivery(reading->timeline, moment);
 }
 
-static bool add_confirmation(void *context, const struct confirmation_record *record)
+static bool add_subscription(void *context, const struct subscription_record *record)
 {
     struct integration_summary *item = item_of(context, record->integration);
-    if (item && record->is_given_up)
-        item->confirmations_given_up++;
-    else if (item)
-        item->confirmations_waiting++;
+    if (item && (unsigned)record->state < SUBSCRIPTION_STATE_COUNT)
+        item->subscriptions[record->state]++;
     return true;
 }
 
@@ -152,7 +152,7 @@ bool summary_read(struct history *history, const struct config *config, int64_t 
                    history_figures(history, &summary->figures, error) &&
                    history_ledger(history, add_ledger, &reading, error) &&
                    history_counters(history, add_counter, &reading, error) &&
-                   history_confirmations(history, add_confirmation, &reading, error) &&
+                   history_subscriptions(history, add_subscription, &reading, error) &&
                    history_alerts_since(history, now_ms - WEEK_MS, add_alert, &reading, error) &&
                    history_deliveries_since(history, from_ms, add_delivery, &reading, error);
     return is_read && (!arena->failed || error_out_of_memory(error));

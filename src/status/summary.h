@@ -22,7 +22,8 @@ struct integration_summary {
     int64_t triggers, recoveries;  /* of the last week */
     int64_t destinations, failing; /* how many Flashduty keys it has, and how many keep failing */
     int64_t accepted_ms;           /* when one of them accepted something last; 0: never */
-    int64_t confirmations_waiting, confirmations_given_up;
+    int64_t subscriptions[SUBSCRIPTION_STATE_COUNT];
+    int64_t canary_ms; /* when a canary went the whole way last; 0: never */
 };
 
 struct summary {

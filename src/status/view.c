@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "status/chart.h"
 #include "status/form.h"
@@ -40,8 +41,18 @@ static bool wants_chinese(const struct visit *visit)
 
 /* ---- the overview ---- */
 
-static void put_verdict(struct page *page, const struct outbox_figures *figures)
+static bool has_come(const struct summary *summary)
 {
+    for (size_t i = 0; i < summary->count; i++) {
+        if (summary->items[i].ledger.received)
+            return true;
+    }
+    return false;
+}
+
+static void put_verdict(struct page *page, const struct summary *summary)
+{
+    const struct outbox_figures *figures = &summary->figures;
     int64_t failed = figures->rejected + figures->expired, waits = figures->waiting;
     int64_t age_ms = waits ? page->visit->now_ms - figures->oldest_waiting_ms : 0;
     const char *class = failed || figures->failing_keys ? "bad"
@@ -50,10 +61,12 @@ static void put_verdict(struct page *page, const struct outbox_figures *figures)
     put_html(page, "<div class=\"verdict {}\">", VALUES(class));
     if (waits)
         put(page, "<h1>{} waiting, the oldest for {}</h1>", "<h1>{} 条等待，最早的已等 {}</h1>",
-            VALUES(number_words(page, waits), duration_words(page, age_ms)));
+            VALUES(number_words(page, waits), duration_words(page, age_ms < 1000 ? 1000 : age_ms)));
     else if (failed)
         put(page, "<h1>{} rejected or expired</h1>", "<h1>{} 条被拒绝或已过期</h1>",
             VALUES(number_words(page, failed)));
+    else if (!has_come(summary))
+        put(page, "<h1>Nothing has come yet</h1>", "<h1>尚未收到任何内容</h1>", VALUES(NULL));
     else
         put(page, "<h1>Everything is delivered</h1>", "<h1>全部送达</h1>", VALUES(NULL));
     if (figures->failing_keys)
@@ -145,10 +158,10 @@ static bool put_overview(struct page *page, const struct summary *summary,
     bool is_calm = figures->waiting + figures->sending + figures->rejected + figures->expired == 0;
     bool has_confirmations = false;
     for (size_t i = 0; i < summary->count; i++)
-        has_confirmations |=
-            summary->items[i].confirmations_waiting || summary->items[i].confirmations_given_up;
+        has_confirmations |= summary->items[i].subscriptions[SUBSCRIPTION_WAITING] ||
+                             summary->items[i].subscriptions[SUBSCRIPTION_GIVEN_UP];
     orders_put_note(page);
-    put_verdict(page, figures);
+    put_verdict(page, summary);
     put_figures(page, summary);
     if (!is_calm && !put_outbox(page, figures))
         return false;
@@ -201,8 +214,11 @@ static bool put_main(struct page *page)
 static void begin(struct page *page)
 {
     page_begin(page, say(page, "flashduty-gateway: status", "flashduty-gateway：状态"));
-    put(page, "<a href=\"?\">Refresh</a></header><main>", "<a href=\"?\">刷新</a></header><main>",
-        VALUES(NULL));
+    char now[32];
+    clock_rfc3339(page->visit->now_ms / 1000, now);
+    put(page, "<div class=\"soft\">{} UTC · <a href=\"?\">Refresh</a></div></header><main>",
+        "<div class=\"soft\">{} UTC · <a href=\"?\">刷新</a></div></header><main>",
+        VALUES(arena_copy(page->visit->arena, now + strlen("2026-11-24T"), strlen("01:41"))));
 }
 
 /* A page that says nothing else. */

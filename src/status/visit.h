@@ -12,6 +12,7 @@ struct visit {
     struct arena *arena;
     const char *visitor;
     const char *query;
+    const char *order;       /* what was ordered, for the log; NULL: nothing */
     int64_t now_ms;          /* wall clock: one moment for all of an answer */
     struct history *history; /* NULL: there is no store, and the error says why */
     struct error store_error;
