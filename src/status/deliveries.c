@@ -29,12 +29,12 @@ static const char *reason_words(struct page *page, const char *code, const char 
 /* The cells that every table of deliveries begins with. */
 static void put_cells(struct page *page, const struct delivery_record *record)
 {
-    put_html(page, "<tr><td class=\"nw\">{!}</td><td>{!}</td><td class=\"nw far\">{!}</td>",
+    put_html(page, "<tr><td class=\"nw\">{!}</td><td>{!}</td><td class=\"nw\">{!}</td>",
              VALUES(state_badge(page, record->state), severity_badge(page, record->severity),
                     moment_words(page, record->received_ms)));
     put_html(page,
              "<td class=\"w\"><a href=\"?delivery={%}\"><bdi>{}</bdi></a><small "
-             "class=\"mono\"><bdi>{}</bdi></small></td><td class=\"far\"><bdi>{}</bdi><small>→ "
+             "class=\"mono\"><bdi>{}</bdi></small></td><td><bdi>{}</bdi><small>→ "
              "<bdi>{}</bdi> ({})</small></td>",
              VALUES(id_words(page, record->id), *record->title ? record->title : "–",
                     record->alert_key, record->integration, route_name(record->route),
@@ -45,16 +45,17 @@ static void put_head(struct page *page, const char *caption, const char *more_en
                      const char *more_chinese)
 {
     put_html(page,
-             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead>"
+             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table "
+             "class=\"stack\"><thead>"
              "<tr>",
              VALUES(caption));
     put(page,
-        "<th scope=\"col\">State</th><th scope=\"col\">Severity</th><th scope=\"col\" "
-        "class=\"far\">Received</th><th scope=\"col\">Alert</th><th scope=\"col\" "
-        "class=\"far\">From → to</th>",
-        "<th scope=\"col\">状态</th><th scope=\"col\">级别</th><th scope=\"col\" "
-        "class=\"far\">收到</th><th scope=\"col\">告警</th><th scope=\"col\" "
-        "class=\"far\">来源 → 目的</th>",
+        "<th scope=\"col\">State</th><th scope=\"col\">Severity</th><th "
+        "scope=\"col\">Received</th><th scope=\"col\">Alert</th><th "
+        "scope=\"col\">From → to</th>",
+        "<th scope=\"col\">状态</th><th scope=\"col\">级别</th><th "
+        "scope=\"col\">收到</th><th scope=\"col\">告警</th><th "
+        "scope=\"col\">来源 → 目的</th>",
         VALUES(NULL));
     text_puts(&page->out, say(page, more_english, more_chinese));
     text_puts(&page->out, "</tr></thead><tbody>");

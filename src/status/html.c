@@ -18,13 +18,18 @@ static const char *entity(char byte)
     return NULL;
 }
 
-/* C0 but tab and line feed, DEL, C1 (U+0080 to U+009F). */
+/* C0 but tab and line feed, DEL, C1 (U+0080 to U+009F), and what turns round the order of reading
+ * (U+202A to U+202E, U+2066 to U+2069). */
 static bool is_control(const char *bytes, size_t length)
 {
-    unsigned char first = (unsigned char)bytes[0];
+    const unsigned char *byte = (const unsigned char *)bytes;
     if (length == 1)
-        return (first < 0x20 && first != '\t' && first != '\n') || first == 0x7f;
-    return length == 2 && first == 0xc2 && (unsigned char)bytes[1] < 0xa0;
+        return (byte[0] < 0x20 && byte[0] != '\t' && byte[0] != '\n') || byte[0] == 0x7f;
+    if (length == 2)
+        return byte[0] == 0xc2 && byte[1] < 0xa0;
+    return length == 3 && byte[0] == 0xe2 &&
+           ((byte[1] == 0x80 && byte[2] >= 0xaa && byte[2] <= 0xae) ||
+            (byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9));
 }
 
 static void put_text(struct text *out, const char *text)

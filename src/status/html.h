@@ -5,7 +5,7 @@
  *     html_put(out, "<a href=\"?q={%}\">{}</a>", VALUES(word, word));
  *
  *   {}   text, or a value within double quotes: & < > " ' are escaped, control characters but line
- *        breaks, and what is no UTF-8, become U+FFFD
+ *        breaks, marks that turn the order of reading, and what is no UTF-8, become U+FFFD
  *   {%}  a value in a query string: all but letters, digits and - . _ ~ is %XX
  *   {!}  HTML that was written by this writer before
  */

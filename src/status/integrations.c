@@ -9,9 +9,10 @@
 
 /* ---- the table ---- */
 
-static void put_recent(struct page *page, const struct recent *recent)
+static void put_recent(struct page *page, const char *label, const struct recent *recent)
 {
-    put_html(page, "<td class=\"n\">{}", VALUES(number_words(page, recent->received)));
+    put_html(page, "<td class=\"n\" data-label=\"{}\">{}",
+             VALUES(label, number_words(page, recent->received)));
     if (recent->received && recent->received == recent->delivered)
         put(page, "<small>all delivered</small>", "<small>全部送达</small>", VALUES(NULL));
     else if (recent->received)
@@ -100,14 +101,15 @@ static void put_row(struct page *page, const struct integration_summary *item)
 {
     int64_t refused = item->ledger.counts[OUTCOME_REFUSED];
     put_html(page,
-             "<tr><th scope=\"row\"><bdi>{}</bdi><small>{}</small></th><td class=\"nw\">{!}</td>",
+             "<tr><th scope=\"row\"><bdi>{}</bdi><small>{}</small></th><td class=\"nw\" "
+             "data-label=\"{}\">{!}</td>",
              VALUES(item->name,
                     item->settings       ? item->settings->vendor->title
                     : *item->name == '(' ? ""
                                          : say(page, "not in the configuration", "不在配置中"),
-                    moment_words(page, item->latest_ms)));
-    put_recent(page, &item->hour);
-    put_recent(page, &item->day);
+                    say(page, "Latest event", "最近事件"), moment_words(page, item->latest_ms)));
+    put_recent(page, say(page, "Last hour", "最近一小时"), &item->hour);
+    put_recent(page, say(page, "Last day", "最近一天"), &item->day);
     put_html(page, "<td class=\"n far\">{}</td>", VALUES(number_words(page, refused)));
     put_target(page, item);
     put_source(page, item);
@@ -120,7 +122,7 @@ void put_integrations(struct page *page, const struct summary *summary)
         "<section aria-labelledby=\"integrations\"><h2 id=\"integrations\">Integrations</h2><form "
         "method=\"post\" action=\"?\"><input type=\"hidden\" name=\"token\" value=\"{}\"><input "
         "type=\"hidden\" name=\"action\" value=\"test\"><div class=\"scroll\" tabindex=\"0\" "
-        "role=\"region\" aria-labelledby=\"integrations\"><table><thead><tr><th "
+        "role=\"region\" aria-labelledby=\"integrations\"><table class=\"stack\"><thead><tr><th "
         "scope=\"col\">Integration</th><th scope=\"col\">Latest event</th><th scope=\"col\" "
         "class=\"n\">Last hour</th><th scope=\"col\" class=\"n\">Last day</th><th scope=\"col\" "
         "class=\"n far\">Refused, ever</th><th scope=\"col\">Flashduty</th><th scope=\"col\" "
@@ -128,7 +130,7 @@ void put_integrations(struct page *page, const struct summary *summary)
         "<section aria-labelledby=\"integrations\"><h2 id=\"integrations\">集成</h2><form "
         "method=\"post\" action=\"?\"><input type=\"hidden\" name=\"token\" value=\"{}\"><input "
         "type=\"hidden\" name=\"action\" value=\"test\"><div class=\"scroll\" tabindex=\"0\" "
-        "role=\"region\" aria-labelledby=\"integrations\"><table><thead><tr><th "
+        "role=\"region\" aria-labelledby=\"integrations\"><table class=\"stack\"><thead><tr><th "
         "scope=\"col\">集成</th><th scope=\"col\">最近事件</th><th scope=\"col\" "
         "class=\"n\">最近一小时</th><th scope=\"col\" class=\"n\">最近一天</th><th scope=\"col\" "
         "class=\"n far\">累计拒收</th><th scope=\"col\">Flashduty</th><th scope=\"col\" "

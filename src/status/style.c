@@ -40,8 +40,8 @@ const char *const status_style[] = {
     ".note{padding:10px 16px;background:var(--calm-bg);color:var(--calm);border-color:var(--line)}"
     ".note.bad{background:var(--bad-bg);color:var(--bad)}.note p{margin:0}"
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:1px;"
-    "margin:0 0 14px;background:var(--line);border:1px solid var(--line);border-radius:8px;"
-    "overflow:hidden}.figures div{background:var(--card);padding:10px 16px}"
+    "margin:0 0 14px;background:var(--card);border:1px solid var(--line);border-radius:8px;"
+    "overflow:hidden}.figures div{box-shadow:0 0 0 1px var(--line);padding:10px 16px}"
     "dt{color:var(--soft);font-size:12px}dd{margin:0;overflow-wrap:anywhere}"
     ".figures dd{font-size:20px;font-weight:600;line-height:1.3;font-variant-numeric:tabular-nums}"
     ".figures dd small{font-size:12px;font-weight:400;color:var(--soft);display:block}"
@@ -102,7 +102,8 @@ const char *const status_style[] = {
     ".hit{fill:transparent}.hit:hover{fill:var(--soft);fill-opacity:.15}"
     "ul.plain{margin:0;padding:0 0 0 18px}ul.plain li{margin:3px 0}"
     "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--bg);padding:10px 12px;"
-    "border-radius:6px;margin:0;font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"
+    "border-radius:6px;margin:0;tab-size:2;font:12px/1.5 "
+    "ui-monospace,SFMono-Regular,Menlo,Consolas,"
     "monospace}"
     ".mono{font:12px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;"
     "overflow-wrap:anywhere}"
@@ -110,7 +111,13 @@ const char *const status_style[] = {
     ".sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
     ".row{display:flex;flex-wrap:wrap;gap:6px 12px;align-items:center}"
     "@media(max-width:640px){header,main,footer{padding-left:12px;padding-right:12px}"
-    ".far{display:none}section,.verdict,.note{padding:12px}.w{min-width:150px}"
-    ".figures dd{font-size:17px}}",
+    ".far{display:none}section,.verdict,.note{padding:12px}.figures dd{font-size:17px}"
+    ".stack thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
+    ".stack tr{display:flex;flex-wrap:wrap;gap:3px 12px;align-items:baseline;padding:8px 0;"
+    "border-bottom:1px solid var(--line)}.stack tr:last-child{border-bottom:0}"
+    ".stack td,.stack th{display:block;border:0;padding:0;text-align:left}"
+    ".stack .far{display:none}.stack .w,.stack th{flex:1 0 100%;min-width:0}"
+    ".stack [data-label]::before{content:attr(data-label) \": \";color:var(--soft);"
+    "font-size:12px}.stack td:empty{display:none}}",
     NULL,
 };
