@@ -85,5 +85,7 @@
 
 /* More than any configuration needs; a larger file is not a configuration. */
 #define CONFIG_FILE_BYTES_MAX 4194304
+/* With all files that it names. */
+#define KEPT_BYTES_MAX (4 * CONFIG_FILE_BYTES_MAX)
 
 #endif

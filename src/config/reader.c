@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/last_valid.h"
+
 static const char *const needed[SETTING_KIND_COUNT] = {
     [SETTING_BOOLEAN] = "true or false, without quotes",
     [SETTING_NUMBER] = "a whole number in decimal digits, without quotes",
@@ -72,6 +74,28 @@ const char *reader_path(struct reader *reader, const char *name, struct place pl
                     "is relative, but there is no configuration file whose folder "
                     "it could be in; write a path that begins with /");
     return NULL;
+}
+
+bool reader_load_file(struct reader *reader, const char *path, enum file_guard guard, size_t limit,
+                      struct config_file *file, struct error *error)
+{
+    *file = (struct config_file){0};
+    if (reader->kept)
+        return file_set_find(reader->kept, path, &file->bytes) ||
+               error_set(error, ERROR_NOT_FOUND, "was not kept");
+    config_sources_note(&reader->report->sources, path);
+    bool is_read = config_file_load(path, guard, limit, file, error);
+    if (is_read)
+        file_set_add(&reader->report->files, path, &file->bytes);
+    else if (error->code == ERROR_FORBIDDEN)
+        reader->report->is_distrusted = true;
+    return is_read;
+}
+
+void reader_complain_of_readers(struct reader *reader, struct place place, const char *problem)
+{
+    reader->report->is_distrusted = true;
+    reader_complain(reader, place, "%s; set permissions 600", problem);
 }
 
 bool reader_split(struct reader *reader, const char *text, const char **left, const char **right)
