@@ -15,8 +15,6 @@
     "tries again"
 #define HAS_STORE "it has a store: what Flashduty does not accept in time waits there"
 
-#define PASS_THROUGH "(pass-through)"
-
 /* ---- check and authenticate ---- */
 
 static bool check_request(struct exchange *x)
@@ -54,7 +52,7 @@ static bool take_anyone(struct exchange *x, const char *key)
 {
     char digest[SHA256_HEX_SIZE];
     x->anyone = (struct integration){
-        .name = PASS_THROUGH, .vendor = x->gateway->vendor, .routing.fallback = {"", key}};
+        .name = CONFIG_PASS_THROUGH, .vendor = x->gateway->vendor, .routing.fallback = {"", key}};
     x->anyone.destinations = &x->anyone.routing.fallback;
     x->anyone.destination_count = 1;
     x->integration = &x->anyone;

@@ -200,7 +200,8 @@ static bool drain_means(const struct service *service, const struct epoch *epoch
     config_update_store(&epoch->config, service->store);
     *means = (struct drain_means){
         {epoch->gateway.transport, service->store, epoch->config.flashduty_url},
-        epoch->config.ca_file};
+        epoch->config.ca_file,
+        &epoch->config.watchdog};
     return true;
 }
 

@@ -108,6 +108,7 @@ static const struct setting settings[] = {
      .choices = log_level_names,
      .maximum = LOG_LEVEL_COUNT},
     {.name = "smn", .kind = SETTING_GROUP, .open = config_open_smn},
+    {.name = "watchdog", .kind = SETTING_GROUP, .open = config_open_watchdog},
     {.name = "integrations", .kind = SETTING_LIST, .open = config_open_integrations},
     {0}};
 
@@ -129,6 +130,7 @@ bool config_defaults(struct config *config, struct error *error)
         .workers = 64,
         .log_level = LOG_INFO,
         .smn = {.verify = SMN_VERIFY_FETCH, .max_age_hours = 24},
+        .watchdog = {.wait_s = 300, .url = ""},
     };
     if (smn_pins_compiled_in(&config->smn, &config->arena, error) &&
         (!config->arena.failed || error_out_of_memory(error)))
@@ -351,6 +353,7 @@ static bool load(const char *path, const struct text *kept, struct config *confi
             read_file(&reader, &file);
         else
             read_without_file(&reader);
+        config_watch(&reader);
     }
     if (config->arena.failed || reader.scratch.failed || report->sources.arena.failed)
         reader_complain(&reader, (struct place){.name = "configuration"}, "out of memory");
@@ -380,7 +383,8 @@ bool config_load_or_last_valid(const char *path, struct config *config,
                     load(report->path, &kept, config, &ignored);
     const char *errors = text_string(&report->errors);
     if (is_taken)
-        config->refusal = arena_copy(&config->arena, errors, strcspn(errors, "\n"));
+        config->refusal = config->watchdog.refusal =
+            arena_copy(&config->arena, errors, strcspn(errors, "\n"));
     text_clear(&kept);
     config_report_clear(&ignored);
     return is_taken;

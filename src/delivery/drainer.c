@@ -17,6 +17,7 @@
 /* While sends are under way, others may have become due. */
 #define LOOK_BUSY_MS 100
 #define TIDY_MS 10000
+#define WATCH_MS 10000
 /* What is under way at the end has this long. */
 #define STOP_MS 4000
 #define REST_MS_MIN 10
@@ -33,7 +34,9 @@ struct draining {
     struct drain_report *report;
     struct send sends[CLAIMS_MAX];
     size_t count;
-    int64_t next_tidy_ms, next_confirmation_ms;
+    int64_t next_tidy_ms, next_confirmation_ms, next_watch_ms;
+    struct watchdog *watchdog; /* NULL: nothing is watched */
+    bool has_watched;
     int64_t next_ms; /* in how many milliseconds there is something to do */
 };
 
@@ -197,19 +200,39 @@ static void tidy(struct draining *drain)
     drain->next_tidy_ms = now_ms + (more ? LOOK_BUSY_MS : TIDY_MS);
 }
 
+/* What waits only because nobody drained is no news: first it gets its turn. */
+static void watch_over(struct draining *drain, bool is_passing)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    bool is_idle = drain->count == 0 && drain->next_ms > LOOK_MS;
+    bool is_last_chance = is_passing && is_idle && !drain->has_watched;
+    if (!drain->watchdog || (now_ms < drain->next_watch_ms && !is_last_chance))
+        return;
+    drain->has_watched = true;
+    drain->next_watch_ms = now_ms + WATCH_MS;
+    if (watchdog_look(drain->watchdog))
+        drain->next_ms = 0;
+}
+
 /* ---- the loop ---- */
 
 /* One round: sends, waits for sends, reports. */
-static void go_round(struct draining *drain, bool is_ending)
+static void go_round(struct draining *drain, bool is_ending, bool is_passing)
 {
     if (!is_ending) {
         claim(drain);
         confirm(drain);
         tidy(drain);
+        watch_over(drain, is_passing);
     }
     if (drain->count > 0)
         wait_for_sends(drain, drain->next_ms < LOOK_BUSY_MS ? drain->next_ms : LOOK_BUSY_MS);
     collect(drain);
+}
+
+static bool is_posting(struct draining *drain)
+{
+    return drain->watchdog && watchdog_is_busy(drain->watchdog);
 }
 
 static void run(struct draining *drain, const struct drain_watch *watch)
@@ -221,10 +244,10 @@ static void run(struct draining *drain, const struct drain_watch *watch)
         bool is_ending = watch->is_stopped(watch->context) || now_ms >= watch->until_ms;
         if (is_ending && end_ms == INT64_MAX)
             end_ms = now_ms + STOP_MS;
-        go_round(drain, is_ending);
+        go_round(drain, is_ending, !watch->stays);
         bool is_idle = drain->next_ms > LOOK_MS || drain->report->is_store_bad;
-        is_over = is_ending ? drain->count == 0 || now_ms >= end_ms
-                            : drain->count == 0 && is_idle && !watch->stays;
+        bool is_free = drain->count == 0 && !is_posting(drain);
+        is_over = is_ending ? is_free || now_ms >= end_ms : is_free && is_idle && !watch->stays;
         int64_t rest_ms = drain->next_ms < LOOK_MS ? drain->next_ms : LOOK_MS;
         if (!is_over && drain->count == 0)
             watch->rest(watch->context, rest_ms > REST_MS_MIN ? rest_ms : REST_MS_MIN);
@@ -240,7 +263,12 @@ bool drain(const struct drain_means *means, const struct drain_watch *watch,
     if (draining) {
         draining->means = means;
         draining->report = report;
+        draining->next_watch_ms = clock_monotonic_ms() + WATCH_MS;
+        if (means->watchdog && means->watchdog->count > 0)
+            draining->watchdog =
+                watchdog_new(means->watchdog, means->delivery.store, means->ca_file);
         run(draining, watch);
+        watchdog_free(draining->watchdog);
         free(draining);
     }
     return leads;

@@ -58,7 +58,8 @@ static struct flashduty_answer judge_error(struct arena *arena, long status, con
 {
     const char *code = json_string(error, "code"), *message = json_string(error, "message");
     struct flashduty_answer answer = {by_status(status), arena_string(arena, code),
-                                      arena_string(arena, message), code && *code ? "other" : "", ""};
+                                      arena_string(arena, message), code && *code ? "other" : "",
+                                      ""};
     if (!*answer.code && !*answer.message)
         answer.message =
             arena_printf(arena, "HTTP status %ld with an error without a code", status);

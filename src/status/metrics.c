@@ -477,6 +477,8 @@ void metrics_write(struct history *history, const struct config *config, struct 
               is_read);
     put_gauge(out, "pass_through", "Whether whoever knows a Flashduty key may post.",
               config->pass_through);
+    put_gauge(out, "configuration_valid", "0: it is refused, and the last valid one is in force.",
+              !config->refusal);
     put_certificates(out, config);
     if (is_read)
         put_store(out, &reading, config);

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "canary.h"
 #include "config/keys.h"
 #include "delivery/delivery.h"
-#include "delivery/flashduty.h"
 #include "status/door.h"
 #include "status/form.h"
 #include "status/token.h"
@@ -155,40 +155,6 @@ static const struct integration *find_integration(struct visit *visit, const cha
     return NULL;
 }
 
-/* Info, and over at once: it wakes nobody and leaves nothing open. */
-static void make_alert(struct visit *visit, const struct integration *integration,
-                       enum severity severity, struct alert *alert)
-{
-    struct arena *arena = visit->arena;
-    *alert = (struct alert){.severity = severity,
-                            .key = arena_printf(arena, "test:%s", visit->request->id),
-                            .time_s = visit->now_ms / 1000};
-    alert_set_title(
-        alert, arena,
-        arena_printf(arena, "Test alert of flashduty-gateway for %s", integration->name));
-    alert_set_description(
-        alert, arena, "Sent by the button on the gateway's status page. It recovers at once.", "");
-    alert_add_label(alert, arena, "test", "true");
-    gateway_apply_integration(integration, arena, alert);
-}
-
-static struct dispatch dispatch_of(struct visit *visit, const struct integration *integration,
-                                   const struct alert *alert)
-{
-    struct choice choice = routing_choose(&integration->routing, alert, visit->arena, NULL);
-    return (struct dispatch){
-        .alert = alert,
-        .scope = integration->name,
-        .integration = integration->name,
-        .request_id = visit->request->id,
-        .message_id = "",
-        .destinations = choice.destinations,
-        .destination_count = choice.count,
-        .routes = integration->destinations,
-        .route_count = integration->destination_count,
-    };
-}
-
 static const char *note_of(enum outcome outcome)
 {
     switch (outcome) {
@@ -202,31 +168,24 @@ static const char *note_of(enum outcome outcome)
     }
 }
 
+/* The canary: Info, and over at once, so that it wakes nobody and leaves nothing open. */
 static bool test(struct visit *visit, const char *form)
 {
     const struct gateway *gateway = visit->gateway;
     const struct integration *integration = find_integration(visit, form);
     const struct delivery_means means = {gateway->transport, gateway->store,
                                          gateway->config->flashduty_url};
-    struct alert alerts[2];
-    struct dispatch dispatches[2];
+    struct canary canary;
     if (!integration)
         return false;
-    make_alert(visit, integration, SEVERITY_INFO, &alerts[0]);
-    make_alert(visit, integration, SEVERITY_OK, &alerts[1]);
-    for (size_t i = 0; i < 2; i++)
-        dispatches[i] = dispatch_of(visit, integration, &alerts[i]);
-    if (visit->arena->failed)
+    if (!canary_send(gateway->config, &means, integration, &canary, visit->arena))
         return error_out_of_memory(&visit->error);
-    delivery_dispatch(&means, dispatches, 2,
-                      visit->request->arrived_ms + gateway->config->deadline_ms, visit->arena);
+    enum outcome outcome = canary.alert.outcome < canary.recovery.outcome ? canary.alert.outcome
+                                                                          : canary.recovery.outcome;
     visit->order = arena_printf(visit->arena, "test %s", integration->name);
-    if (dispatches[0].outcome == OUTCOME_QUEUED && gateway->drainer)
+    if (outcome == OUTCOME_QUEUED && gateway->drainer)
         drainer_wake(gateway->drainer);
-    return see(visit,
-               note_of(dispatches[0].outcome < dispatches[1].outcome ? dispatches[0].outcome
-                                                                     : dispatches[1].outcome),
-               1);
+    return see(visit, note_of(outcome), 1);
 }
 
 /* ---- the form ---- */

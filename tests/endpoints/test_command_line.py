@@ -106,11 +106,18 @@ class Everywhere(CommandLine):
         self.assertEqual(done.returncode, NO)
 
 
+# There is no section `watchdog`.
+WATCHDOG = (
+    "watchdog: what is wrong with the gateway itself is paged to each integration's default "
+    "destination: a section watchdog names another\n"
+)
+
+
 class Check(CommandLine):
     def test_a_valid_file(self):
         path = self.config()
         done = self.run_it("check", path)
-        self.assertEqual((done.returncode, done.stdout), (DONE, f"{path}: valid, 2 integrations\n"))
+        self.assertEqual((done.returncode, done.stdout), (DONE, f"{path}: valid, 2 integrations\n{WATCHDOG}"))
         self.assertIn("warning: ", done.stderr)
         self.assertIn("topic_urn", done.stderr)
 

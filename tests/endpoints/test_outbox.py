@@ -135,6 +135,11 @@ class OutboxTest(GatewayTest):
             with database:
                 database.execute(sql, values)
 
+    def rows(self, sql, *values):
+        """What a query of the store says."""
+        with closing(sqlite3.connect(self.store)) as database:
+            return database.execute(sql, values).fetchall()
+
     def assert_adds_up(self):
         """The audit finds nothing."""
         done = self.run_it("status", "--audit")

@@ -131,6 +131,9 @@ static void without_a_store_the_rest_is_there(void **state)
     expect_line(text, "flashduty_gateway_store_up 0");
     expect_line(text, "flashduty_gateway_build_info{version=\"" VERSION "\"} 1");
     expect_line(text, "flashduty_gateway_pass_through 1");
+    expect_line(text, "flashduty_gateway_configuration_valid 1");
+    config.refusal = "gateway.conf:3: x";
+    expect_line(metrics_of(storing, &config), "flashduty_gateway_configuration_valid 0");
     expect_line(text, "flashduty_gateway_certificate_expiry_timestamp_seconds"
                       "{certificate=\"a\\\"b\\\\c\\nd.pem\"} 1900000000");
     expect_nothing(text, "received_total");
