@@ -230,7 +230,7 @@ static bool process(struct exchange *x)
     return !x->error.code;
 }
 
-static void answer_health(const struct gateway *gateway, struct response *response)
+void gateway_answer_health(const struct gateway *gateway, struct response *response)
 {
     struct error error = {0};
     bool is_well = gateway->config &&
@@ -250,7 +250,7 @@ void gateway_handle(void *context, struct request *request, struct response *res
     response->request_id = request->id;
     response->is_head = !strcmp(request->method, "HEAD");
     if (request->is_health && (response->is_head || !strcmp(request->method, "GET"))) {
-        answer_health(x.gateway, response);
+        gateway_answer_health(x.gateway, response);
         return;
     }
     if (!process(&x)) {

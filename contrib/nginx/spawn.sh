@@ -1,13 +1,13 @@
 #!/bin/sh
-# Starts or stops the gateway's two FastCGI processes, for web servers that start none themselves:
+# Starts or stops the gateway's three FastCGI processes, for web servers that start none themselves:
 # nginx, and Apache's mod_proxy_fcgi. They outlive the terminal that this is started from.
 #
 #   sh spawn.sh start | stop
 #
 # Everything can be set from outside:
-#   CGI_BIN      folder of ces.fcgi and guance.fcgi
-#   RUN_DIR      folder of the sockets (ces.socket, guance.socket) and process ids
-#   LOG_DIR      folder of the logs (ces.log, guance.log)
+#   CGI_BIN      folder of ces.fcgi, guance.fcgi and status.fcgi
+#   RUN_DIR      folder of the sockets (ces.socket, …) and process ids
+#   LOG_DIR      folder of the logs (ces.log, …)
 #   GATEWAY_USER the user that the gateway runs as   \ only when started by root; the web server's
 #   WEB_GROUP    the group that may use the sockets  / group alone may connect (0660)
 #   FLASHDUTY_GATEWAY_CONFIG   where the configuration is, if not in its usual places
@@ -56,6 +56,6 @@ start | stop) ;;
 esac
 
 mkdir -p "$RUN_DIR" "$LOG_DIR"
-for endpoint in ces guance; do
+for endpoint in ces guance status; do
     "$1" "$endpoint"
 done

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/types.h>
@@ -25,6 +26,18 @@ bool sha256_hex(const void *bytes, size_t length, char out[static SHA256_HEX_SIZ
     unsigned char digest[SHA256_BYTES];
     out[0] = '\0';
     if (EVP_Digest(bytes, length, digest, NULL, EVP_sha256(), NULL) != 1)
+        return false;
+    to_hex(digest, sizeof digest, out);
+    return true;
+}
+
+bool hmac_hex(const void *key, size_t length, const char *text, char out[static SHA256_HEX_SIZE])
+{
+    unsigned char digest[SHA256_BYTES];
+    unsigned size = sizeof digest;
+    out[0] = '\0';
+    if (!HMAC(EVP_sha256(), key, (int)length, (const unsigned char *)text, strlen(text), digest,
+              &size))
         return false;
     to_hex(digest, sizeof digest, out);
     return true;

@@ -66,6 +66,14 @@ const char *config_check_push_key(const char *text)
            "them";
 }
 
+const char *config_check_status_key(const char *text)
+{
+    if (!*text || !config_check_push_key(text))
+        return NULL;
+    return "is no status key; 16 to 128 of A-Z a-z 0-9 _ - are one, as `openssl rand -hex 20` "
+           "makes them";
+}
+
 /* The part of a URL between // and the path. */
 struct authority {
     char host[HOST_LENGTH_MAX + 1]; /* an IPv6 address without its brackets */

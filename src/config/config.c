@@ -98,6 +98,10 @@ static const struct setting settings[] = {
      SETTING_MEMBER(struct config, workers),
      .minimum = 1,
      .maximum = 1024},
+    {.name = "status_key",
+     .kind = SETTING_TEXT,
+     SETTING_MEMBER(struct config, status_key),
+     .check = config_check_status_key},
     {.name = "log_level",
      .kind = SETTING_CHOICE,
      SETTING_MEMBER(struct config, log_level),
@@ -120,6 +124,7 @@ bool config_defaults(struct config *config, struct error *error)
                    .rate_per_second = 100,
                    .rate_per_minute = 1000,
                    .outbox_limit = 100000},
+        .status_key = "",
         .deadline_ms = 3500,
         .max_body_bytes = 524288,
         .workers = 64,
@@ -244,7 +249,7 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
         reader_complain(reader, place,
                         "pass_through = true and integrations give the key in a push URL two "
                         "meanings; keep one of them");
-    if (has_integrations && is_public)
+    if (is_public && (has_integrations || config_setting_get_member(root, "status_key")))
         reader_complain_of_readers(reader, file, "holds keys that others may read");
 }
 

@@ -58,6 +58,7 @@ struct config {
     const char *proxy;
     const char *store; /* the file of the store; "" for none; NULL: where the state folder is */
     struct store_limits limits;
+    const char *status_key; /* opens the status page; "": only the web server's users see it */
     long deadline_ms;
     size_t max_body_bytes;
     int workers;

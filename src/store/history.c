@@ -9,12 +9,11 @@
 #include "store/history_internal.h"
 #include "store/schema.h"
 
-/* Deliveries are read so many at once. */
-#define PAGE 200
 /* What is shown of a key. */
 #define KEY_SHOWN 4
 
-_Static_assert((int)SEVERITY_OK == 3, "SQL compares with it");
+_Static_assert((int)SEVERITY_OK == 3 && (int)DELIVERY_EXPIRED == 3 && (int)DELIVERY_DROPPED == 4,
+               "SQL compares with them");
 
 const char *const delivery_state_names[DELIVERY_REFUSED + 1] = {
     [DELIVERY_WAITING] = "waiting",   [DELIVERY_SENDING] = "sending",
@@ -130,13 +129,7 @@ void *history_grow(struct arena *arena, void *items, size_t count, size_t size)
 
 /* ---- deliveries ---- */
 
-#define SELECT_DELIVERY                                                                       \
-    "SELECT d.id, d.alert_id, d.state, a.integration, d.route, d.flashduty_key, d.alert_key," \
-    " a.title, a.request_id, a.message_id, a.severity, d.tries, a.received_ms, d.created_ms," \
-    " d.due_ms, d.finished_ms, d.after, d.code, d.message"                                    \
-    " FROM delivery AS d JOIN alert AS a ON a.id = d.alert_id"
-
-static struct delivery_record read_delivery(const struct rows *rows, struct arena *arena)
+struct delivery_record history_read_delivery(const struct rows *rows, struct arena *arena)
 {
     return (struct delivery_record){
         .id = rows_number(rows, 0),
@@ -161,37 +154,41 @@ static struct delivery_record read_delivery(const struct rows *rows, struct aren
     };
 }
 
-static bool is_memory_left(const struct arena *arena, struct error *error)
+bool history_has_memory(const struct arena *arena, struct error *error)
 {
     return !arena->failed || error_out_of_memory(error);
 }
 
-/* A state that a filter asks for, or one that no delivery has. */
-static int64_t asked_for(const struct delivery_filter *filter, enum delivery_state state)
+int64_t history_state(unsigned states, enum delivery_state state)
 {
-    unsigned usual = 1U << DELIVERY_WAITING | 1U << DELIVERY_SENDING | 1U << DELIVERY_REJECTED |
-                     1U << DELIVERY_EXPIRED;
-    unsigned states = filter->states ? filter->states : usual;
     return states & 1U << state ? (int64_t)state : -1;
 }
+
+#define MATCHES                                                          \
+    " WHERE d.id > ?1 AND d.state IN (?2, ?3, ?4, ?5, ?6, ?7)"           \
+    " AND (?8 = '' OR a.integration = ?8)"                               \
+    " AND (?9 = '' OR d.route = ?9 OR (d.route = '' AND ?9 = 'default')" \
+    " OR (?10 <> '' AND substr(d.flashduty_key, 1, length(?10)) = ?10))" \
+    " AND (?11 = 0 OR a.received_ms <= ?11)"
+#define IN_ORDER " ORDER BY d.id LIMIT ?12"
 
 static struct rows query_page(struct history *history, const struct delivery_filter *filter,
                               int64_t behind)
 {
+    /* What is not over, or a person's to decide, has an index of its own. */
+    static const char unfinished[] = SELECT_DELIVERY MATCHES " AND d.state < 4" IN_ORDER,
+                      any[] = SELECT_DELIVERY MATCHES IN_ORDER;
+    unsigned over = 1U << DELIVERY_DROPPED | 1U << DELIVERY_DELIVERED;
+    unsigned states = filter->states ? filter->states : UNFINISHED_STATES;
     const char *destination = filter->destination ? filter->destination : "";
     bool may_be_key = strlen(destination) >= DESTINATION_LENGTH_MIN;
     return database_query(
-        history->database,
-        SELECT_DELIVERY " WHERE d.id > ?1 AND d.state IN (?2, ?3, ?4, ?5, ?6, ?7)"
-                        " AND (?8 = '' OR a.integration = ?8)"
-                        " AND (?9 = '' OR d.route = ?9 OR (d.route = '' AND ?9 = 'default')"
-                        " OR (?10 <> '' AND substr(d.flashduty_key, 1, length(?10)) = ?10))"
-                        " AND (?11 = 0 OR a.received_ms <= ?11) ORDER BY d.id LIMIT ?12",
-        "iiiiiiitttii", behind, asked_for(filter, DELIVERY_WAITING),
-        asked_for(filter, DELIVERY_SENDING), asked_for(filter, DELIVERY_REJECTED),
-        asked_for(filter, DELIVERY_EXPIRED), asked_for(filter, DELIVERY_DROPPED),
-        asked_for(filter, DELIVERY_DELIVERED), filter->integration ? filter->integration : "",
-        destination, may_be_key ? destination : "", filter->received_before_ms, (int64_t)PAGE);
+        history->database, states & over ? any : unfinished, "iiiiiiitttii", behind,
+        history_state(states, DELIVERY_WAITING), history_state(states, DELIVERY_SENDING),
+        history_state(states, DELIVERY_REJECTED), history_state(states, DELIVERY_EXPIRED),
+        history_state(states, DELIVERY_DROPPED), history_state(states, DELIVERY_DELIVERED),
+        filter->integration ? filter->integration : "", destination, may_be_key ? destination : "",
+        filter->received_before_ms, (int64_t)HISTORY_PAGE);
 }
 
 bool history_deliveries(struct history *history, const struct delivery_filter *filter,
@@ -199,19 +196,19 @@ bool history_deliveries(struct history *history, const struct delivery_filter *f
                         void *context, struct error *error)
 {
     struct arena arena = {0};
-    int64_t last = 0, left = filter->limit > 0 ? filter->limit : INT64_MAX;
-    size_t count = PAGE;
+    int64_t last = filter->after, left = filter->limit > 0 ? filter->limit : INT64_MAX;
+    size_t count = HISTORY_PAGE;
     bool goes_on = true, is_read = true;
-    while (goes_on && is_read && count == PAGE) {
-        struct delivery_record page[PAGE];
+    while (goes_on && is_read && count == HISTORY_PAGE) {
+        struct delivery_record page[HISTORY_PAGE];
         count = 0;
         if (!history_begin(history, error))
             return false;
         struct rows rows = query_page(history, filter, last);
-        while (count < PAGE && rows_next(&rows))
-            page[count++] = read_delivery(&rows, &arena);
+        while (count < HISTORY_PAGE && rows_next(&rows))
+            page[count++] = history_read_delivery(&rows, &arena);
         rows_end(&rows);
-        is_read = history_end(history, error) && is_memory_left(&arena, error);
+        is_read = history_end(history, error) && history_has_memory(&arena, error);
         for (size_t i = 0; i < count && is_read && goes_on; i++) {
             last = page[i].id;
             goes_on = show(context, &page[i]) && --left > 0;
@@ -235,10 +232,10 @@ bool history_deliveries_of(struct history *history, int64_t alert_id,
     while (!arena.failed && rows_next(&rows)) {
         records = history_grow(&arena, records, count, sizeof *records);
         if (records)
-            records[count++] = read_delivery(&rows, &arena);
+            records[count++] = history_read_delivery(&rows, &arena);
     }
     rows_end(&rows);
-    bool is_read = history_end(history, error) && is_memory_left(&arena, error);
+    bool is_read = history_end(history, error) && history_has_memory(&arena, error);
     for (size_t i = 0; i < count && is_read && show(context, &records[i]); i++)
         ;
     arena_clear(&arena);
@@ -254,9 +251,9 @@ bool history_delivery(struct history *history, int64_t id, struct arena *arena,
         database_query(history->database, SELECT_DELIVERY " WHERE d.id = ?1", "i", id);
     bool is_there = rows_next(&rows);
     if (is_there)
-        *record = read_delivery(&rows, arena);
+        *record = history_read_delivery(&rows, arena);
     rows_end(&rows);
-    return history_end(history, error) && is_memory_left(arena, error) && is_there;
+    return history_end(history, error) && history_has_memory(arena, error) && is_there;
 }
 
 static struct try_record read_try(const struct rows *rows, struct arena *arena)
@@ -293,7 +290,7 @@ bool history_tries(struct history *history, int64_t delivery_id,
             records[count++] = read_try(&rows, &arena);
     }
     rows_end(&rows);
-    bool is_read = history_end(history, error) && is_memory_left(&arena, error);
+    bool is_read = history_end(history, error) && history_has_memory(&arena, error);
     for (size_t i = 0; i < count && is_read && show(context, &records[i]); i++)
         ;
     arena_clear(&arena);
@@ -341,7 +338,7 @@ bool history_alert(struct history *history, int64_t id, struct arena *arena,
     if (!history_begin(history, error))
         return false;
     bool is_there = read_one(history, id, arena, record);
-    return history_end(history, error) && is_memory_left(arena, error) && is_there;
+    return history_end(history, error) && history_has_memory(arena, error) && is_there;
 }
 
 /* The newest whose key or one of whose ids is the word; 0 if there is none. A message id of several
@@ -399,22 +396,29 @@ static bool title_or_labels_hold(const struct rows *rows, const char *word)
     return is_found;
 }
 
-/* What LIKE has to find in an event, which is JSON, for the word to be in one of its texts. */
-static const char *pattern_of(const char *word, struct arena *arena)
+const char *history_pattern(struct arena *arena, const char *text, size_t length)
 {
-    struct text quoted = {0}, pattern = {0};
-    text_json(&quoted, word);
-    const char *text = text_string(&quoted);
+    struct text pattern = {0};
     text_putc(&pattern, '%');
-    for (size_t i = 1; i + 1 < quoted.length; i++) {
+    for (size_t i = 0; i < length; i++) {
         if (strchr("%_!", text[i]))
             text_putc(&pattern, '!');
         text_putc(&pattern, lower(text[i]));
     }
     text_putc(&pattern, '%');
-    arena->failed |= quoted.failed;
-    text_clear(&quoted);
     return text_into(&pattern, arena);
+}
+
+/* What LIKE has to find in an event, which is JSON, for the word to be in one of its texts. */
+static const char *pattern_of(const char *word, struct arena *arena)
+{
+    struct text quoted = {0};
+    text_json(&quoted, word);
+    arena->failed |= quoted.failed;
+    const char *pattern =
+        quoted.failed ? "" : history_pattern(arena, text_string(&quoted) + 1, quoted.length - 2);
+    text_clear(&quoted);
+    return pattern;
 }
 
 static bool find_by_text(struct history *history, const char *word, struct arena *arena,
@@ -442,7 +446,7 @@ bool history_find_alert(struct history *history, const char *word, struct arena 
     bool is_found = id && read_one(history, id, arena, record);
     if (!is_found && *word)
         is_found = find_by_text(history, word, arena, record);
-    return history_end(history, error) && is_memory_left(arena, error) && is_found;
+    return history_end(history, error) && history_has_memory(arena, error) && is_found;
 }
 
 bool history_life(struct history *history, const struct alert_record *of, int64_t limit,
@@ -472,7 +476,7 @@ bool history_life(struct history *history, const struct alert_record *of, int64_
             records[count++] = read_alert(&rows, &arena);
     }
     rows_end(&rows);
-    bool is_read = history_end(history, error) && is_memory_left(&arena, error);
+    bool is_read = history_end(history, error) && history_has_memory(&arena, error);
     for (size_t i = 0; i < count && is_read && show(context, &records[i]); i++)
         ;
     arena_clear(&arena);
@@ -518,7 +522,7 @@ bool history_confirmations(struct history *history,
             records[count++] = read_confirmation(&rows, &arena);
     }
     rows_end(&rows);
-    bool is_read = history_end(history, error) && is_memory_left(&arena, error);
+    bool is_read = history_end(history, error) && history_has_memory(&arena, error);
     for (size_t i = 0; i < count && is_read && show(context, &records[i]); i++)
         ;
     arena_clear(&arena);

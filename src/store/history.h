@@ -44,7 +44,8 @@ struct delivery_record {
 
 /* Which deliveries. What is NULL or 0 says nothing. */
 struct delivery_filter {
-    unsigned states; /* a bit (1 << state) each; 0: waiting, sending, rejected, expired */
+    int64_t after;   /* only those with a greater id */
+    unsigned states; /* a bit (1 << state) each; 0: UNFINISHED_STATES */
     const char *integration;
     const char *destination;    /* a route ("default" is the route ""), or the beginning of a
                                    Flashduty key, DESTINATION_LENGTH_MIN characters at least */
@@ -52,11 +53,29 @@ struct delivery_filter {
     int64_t limit;              /* at most so many */
 };
 #define DESTINATION_LENGTH_MIN 4
+#define UNFINISHED_STATES                                                        \
+    (1U << DELIVERY_WAITING | 1U << DELIVERY_SENDING | 1U << DELIVERY_REJECTED | \
+     1U << DELIVERY_EXPIRED)
+#define ALL_STATES (UNFINISHED_STATES | 1U << DELIVERY_DROPPED | 1U << DELIVERY_DELIVERED)
 
 /* Calls show for each, the oldest first, until it returns false. */
 bool history_deliveries(struct history *history, const struct delivery_filter *filter,
                         bool (*show)(void *context, const struct delivery_record *record),
                         void *context, struct error *error) __attribute__((nonnull(1, 2, 3, 5)));
+
+/* What somebody looks for. "" says nothing. */
+struct delivery_search {
+    unsigned states;
+    const char *integration;
+    const char *text; /* within title or alert key, without case for ASCII; or the whole of the
+                         request id, the message id or Flashduty's request_id of a try */
+    int64_t before;   /* only those with a smaller id; 0: all */
+};
+
+/* Calls show for each, the newest first, until it returns false. */
+bool history_search(struct history *history, const struct delivery_search *search,
+                    bool (*show)(void *context, const struct delivery_record *record),
+                    void *context, struct error *error) __attribute__((nonnull(1, 2, 3, 5)));
 
 /* Those of one alert. */
 bool history_deliveries_of(struct history *history, int64_t alert_id,
@@ -154,6 +173,41 @@ struct confirmation_record {
 bool history_confirmations(struct history *history,
                            bool (*show)(void *context, const struct confirmation_record *record),
                            void *context, struct error *error) __attribute__((nonnull(1, 2, 4)));
+
+/* ---- what happened lately ---- */
+
+/* An alert that was taken. */
+struct alert_moment {
+    const char *integration;
+    enum severity severity;
+    enum outcome outcome;
+    int64_t received_ms;
+};
+/* Those received since a moment, in order. show may not end it. */
+bool history_alerts_since(struct history *history, int64_t since_ms,
+                          void (*show)(void *context, const struct alert_moment *moment),
+                          void *context, struct error *error) __attribute__((nonnull(1, 3, 5)));
+
+/* A delivery's time in the outbox. */
+struct delivery_moment {
+    enum delivery_state state;
+    enum severity severity;
+    int64_t received_ms, created_ms, finished_ms; /* as in struct delivery_record */
+};
+/* Those that ended since a moment, in order, then those that wait or are being sent. */
+bool history_deliveries_since(struct history *history, int64_t since_ms,
+                              void (*show)(void *context, const struct delivery_moment *moment),
+                              void *context, struct error *error) __attribute__((nonnull(1, 3, 5)));
+
+/* How a Flashduty key fares. */
+struct destination_record {
+    int64_t failures;    /* in a row */
+    bool is_failing;     /* so many that it is only tried */
+    int64_t accepted_ms; /* when something was accepted last; 0: never */
+};
+bool history_destination(struct history *history, const char *flashduty_key,
+                         struct destination_record *record, struct error *error)
+    __attribute__((nonnull));
 
 /* ---- subscriptions ---- */
 

@@ -34,7 +34,7 @@ def _is_running(pid):
 
 
 def spawn_endpoints(site):
-    """Starts both endpoints; the site's end stops them and waits until they are gone."""
+    """Starts all endpoints; the site's end stops them and waits until they are gone."""
     _run(site, "start")
     pids = [int(path.read_text()) for path in site.run.glob("*.pid")]
 
