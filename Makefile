@@ -66,6 +66,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-op
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
+	prometheus \
 	$(FUZZ_DEPS)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
