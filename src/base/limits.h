@@ -19,6 +19,9 @@
 /* A push key made for the gateway guards a page at night: no shorter than this. */
 #define PUSH_KEY_LENGTH_MIN 16
 
+/* Of a Flashduty key, so many characters are shown: nobody needs more to recognise it. */
+#define KEY_SHOWN 4
+
 /* One log record, with its newline. */
 #define LOG_LINE_MAX 1024
 

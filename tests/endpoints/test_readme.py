@@ -31,7 +31,7 @@ INSTALLATIONS = {
     "install", "apache-cgid", "apache-fcgid", "apache-proxy", "lighttpd", "nginx", "spawn",
 }  # fmt: skip
 CHECKED = INSTALLATIONS | {"make-test", "certificate"}
-NOT_COMMANDS = {"smn", "severity-ces", "severity-guance"}
+NOT_COMMANDS = {"smn", "watchdog", "canary", "severity-ces", "severity-guance"}
 
 INSTALLED = "/opt/flashduty-gateway"
 CONFIGURED = "/etc/flashduty-gateway"
@@ -383,7 +383,8 @@ class Examples(unittest.TestCase):
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
         text = file.read_text(encoding="utf-8")
         self.assertEqual(text.count('flashduty_key = ""'), 2)
-        text = text.replace('flashduty_key = ""', 'flashduty_key = "a-flashduty-key"')
+        for key in ("a-flashduty-key", "another-flashduty-key"):
+            text = text.replace('flashduty_key = ""', f'flashduty_key = "{key}"', 1)
         inline = SETTING.findall(text_of("README.md"))
         self.assertEqual(len(inline), 2)
         topics, severities = inline
@@ -408,6 +409,19 @@ class Examples(unittest.TestCase):
         shutil.copy(shared_keys().signing_certificate, self.etc / name)
         file.write_text(section + file.read_text(encoding="utf-8"), encoding="utf-8")
         self.assertIn("valid, 2 integrations", self.check(file))
+
+    def test_the_watchdog_is_added_as_shown(self):
+        file = self.configured()
+        section = self.script["watchdog"]
+        file.write_text(section + file.read_text(encoding="utf-8"), encoding="utf-8")
+        self.assertIn("paged to the watchdog's own key", self.check(file))
+
+    def test_the_canarys_line_names_an_integration_of_the_example(self):
+        schedule, command = self.script["canary"].split(" flashduty-gateway ")
+        self.assertEqual(len(schedule.split()), 5)
+        name = command.split()[1]
+        self.assertEqual(command, f"canary {name} >/dev/null\n")
+        self.assertIn(f'name          = "{name}"', text_of("examples/gateway.conf"))
 
     def test_alarms_are_sent_through_a_web_server(self):
         flashduty = self.sandbox.enter(Flashduty())
