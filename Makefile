@@ -67,6 +67,8 @@ RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
 	$(FUZZ_DEPS)
+# npm comes with nodejs where that is not Debian's own.
+BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -v npm),,nodejs npm)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -91,7 +93,7 @@ SECONDS ?= 600
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check test-faults tests-build lint fuzz \
+.PHONY: all help deps run-deps test-deps browser-deps lint-deps fuzz-deps run test check test-browser test-faults tests-build lint fuzz \
 	fuzz-build fuzz-merge clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -140,6 +142,9 @@ run-deps:
 test-deps:
 	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(TEST_DEPS))
 
+browser-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(BROWSER_DEPS))
+
 lint-deps:
 	$(call install-deps,$(BUILD_DEPS) $(LINT_DEPS))
 
@@ -158,6 +163,15 @@ test: test-deps  ## build with and without sanitizers and run every test
 	@python3 tests/run.py
 
 check: test  ## the same
+
+test-browser: browser-deps  ## read and use the status page in Chromium; PICTURES=docs renews the README's pictures
+	@$(MAKE) --no-print-directory -j$(JOBS) all build/browser/node_modules
+	@PICTURES=$(abspath $(PICTURES)) python3 tests/run.py --browser --variant release --seconds 900
+
+build/browser/node_modules: tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600), with 10,000 alerts, and say what came of it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
