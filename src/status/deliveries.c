@@ -170,7 +170,7 @@ static void put_search_form(struct page *page, const struct summary *summary, co
         "title, or a request id<input type=\"search\" name=\"q\" "
         "value=\"{}\"></label><label>Integration<select name=\"integration\">",
         "<form class=\"search\" role=\"search\" action=\"?\"><label "
-        "class=\"wide\">告警键、标题或请求 ID<input type=\"search\" name=\"q\" "
+        "class=\"wide\">告警 key、标题或请求 ID<input type=\"search\" name=\"q\" "
         "value=\"{}\"></label><label>集成<select name=\"integration\">",
         VALUES(text));
     put_choice(page, "", say(page, "all", "全部"), integration);
@@ -329,7 +329,7 @@ static void put_facts(struct page *page, const struct delivery_record *record,
                       const struct alert_record *alert)
 {
     text_puts(&page->out, "<ul class=\"facts\">");
-    put_fact(page, say(page, "Alert key", "告警键"), record->alert_key);
+    put_fact(page, say(page, "Alert key", "告警 key"), record->alert_key);
     put_fact(page, say(page, "Integration", "集成"), record->integration);
     put_fact(page, say(page, "Destination", "目的"),
              arena_printf(page->visit->arena, "%s (%s)", route_name(record->route),
@@ -357,7 +357,7 @@ static void put_acts(struct page *page, const struct delivery_record *record)
     }
     put(page,
         "<a href=\"?q={%}\">All deliveries of this alert key</a><a href=\"?\">Overview</a></div>",
-        "<a href=\"?q={%}\">该告警键的全部投递</a><a href=\"?\">总览</a></div>",
+        "<a href=\"?q={%}\">该告警 key的全部投递</a><a href=\"?\">总览</a></div>",
         VALUES(record->alert_key));
 }
 
