@@ -70,13 +70,14 @@ static void log_configuration(const struct service *service, const struct config
         log_event(LOG_WARNING, "signatures are not verified: smn.verify = \"off\"", NULL);
 }
 
-void service_keep_configuration(const struct service *service)
+void service_keep_configuration(struct service *service)
 {
     struct error error = {0};
     const struct epoch *epoch = service->epoch;
     if (epoch->is_valid && !config_keep(&epoch->config, &service->report, &error))
         log_event(LOG_WARNING, "the configuration is not kept as the last valid one", "reason",
                   error.text, NULL);
+    text_clear(&service->report.files); /* keys stand in the configuration alone */
 }
 
 /* ---- epochs ---- */
@@ -305,6 +306,7 @@ static void reload(struct service *service)
     log_configuration(service, &epoch->config, is_valid);
     if (!is_valid || is_gone(service, epoch)) {
         log_event(LOG_WARNING, "the configuration before it stays in force", NULL);
+        text_clear(&service->report.files);
         free_epoch(epoch);
         return;
     }

@@ -48,6 +48,6 @@ bool service_drain_means(const struct service *service, struct drain_means *mean
     __attribute__((nonnull));
 
 /* Keeps the configuration as the last valid one, unless that is done. */
-void service_keep_configuration(const struct service *service) __attribute__((nonnull));
+void service_keep_configuration(struct service *service) __attribute__((nonnull));
 
 #endif
