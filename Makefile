@@ -66,6 +66,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-op
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
+	prometheus \
 	$(FUZZ_DEPS)
 # npm comes with nodejs where that is not Debian's own.
 BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -v npm),,nodejs npm)

@@ -26,7 +26,7 @@ struct exchange {
     struct dispatch *dispatches; /* one an alert */
     size_t dispatch_count;
     bool is_taken; /* the items were dealt with one by one, and counted */
-    int64_t verify_us, forward_us;
+    int64_t verify_us, map_us, route_us, store_us, forward_us; /* that each step took */
     enum outcome outcome;
 };
 

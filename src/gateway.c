@@ -142,7 +142,11 @@ static bool parse(struct exchange *x)
                       check_vendor(x) &&
                       vendor->authenticate(&input, &x->json, x->arena, &x->error);
     x->verify_us = clock_monotonic_us() - start_us;
-    return is_genuine && vendor->parse(&input, &x->json, x->arena, &x->receipt, &x->error);
+    start_us = clock_monotonic_us();
+    bool is_mapped =
+        is_genuine && vendor->parse(&input, &x->json, x->arena, &x->receipt, &x->error);
+    x->map_us = is_genuine ? clock_monotonic_us() - start_us : 0;
+    return is_mapped;
 }
 
 /* ---- deliver ---- */
@@ -187,6 +191,7 @@ static void deliver(struct exchange *x)
 {
     const struct delivery_means means = {x->gateway->transport, x->gateway->store,
                                          x->gateway->config->flashduty_url};
+    int64_t start_us = clock_monotonic_us();
     for (size_t i = 0; i < x->receipt.count; i++) {
         struct item *item = &x->receipt.items[i];
         if (item->kind != ITEM_ALERT)
@@ -199,11 +204,13 @@ static void deliver(struct exchange *x)
         return;
     }
     x->is_taken = true;
-    int64_t start_us = clock_monotonic_us();
+    x->route_us = clock_monotonic_us() - start_us;
+    start_us = clock_monotonic_us();
     if (x->dispatch_count > 0)
         delivery_dispatch(&means, x->dispatches, x->dispatch_count, exchange_deadline_ms(x),
                           x->arena);
-    x->forward_us = clock_monotonic_us() - start_us;
+    x->store_us = x->dispatch_count > 0 ? x->dispatches[0].store_us : 0;
+    x->forward_us = clock_monotonic_us() - start_us - x->store_us;
     if (x->arena->failed)
         error_out_of_memory(&x->error);
 }

@@ -122,7 +122,7 @@ static enum cli_exit run(const struct cli_call *call)
 {
     struct run run = {0};
     log_set_level(LOG_ERROR);
-    enum cli_exit status = looking_configure(&run.looking.config) ? CLI_DONE : CLI_NO;
+    enum cli_exit status = looking_configure_or_last_valid(&run.looking.config) ? CLI_DONE : CLI_NO;
     if (status == CLI_DONE)
         status = find_integration(&run, call->words[0]);
     if (status == CLI_DONE)

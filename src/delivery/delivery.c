@@ -446,12 +446,17 @@ void delivery_dispatch(const struct delivery_means *means, struct dispatch *disp
         .means = means, .arena = arena, .deadline_ms = deadline_ms - STORE_RESERVE_MS};
     struct store_event *events = events_of(dispatches, count, arena);
     bool is_recorded = false;
+    int64_t start_us = clock_monotonic_us();
     if (!events || !take_in(&sending, dispatches, events, count, &is_recorded))
         return;
+    int64_t store_us = clock_monotonic_us() - start_us;
     link_alerts(&sending);
     send_all(&sending);
+    start_us = clock_monotonic_us();
     report_all(&sending);
+    store_us += clock_monotonic_us() - start_us;
     for (size_t i = 0; i < count; i++) {
+        dispatches[i].store_us = means->store ? store_us : 0;
         judge_unrecorded(&dispatches[i]);
         conclude(&dispatches[i]);
         if (is_recorded && events[i].is_unknown)

@@ -24,8 +24,8 @@
 
 /* A send under way. */
 struct send {
-    int64_t delivery_id, lease;
-    char *key;
+    struct store_claim claim; /* its strings live in the arena; no json */
+    struct arena arena;
     struct attempt attempt;
 };
 
@@ -47,25 +47,29 @@ static void note(struct draining *drain, const char *reason)
 
 /* ---- sending ---- */
 
-static void wipe(char *key)
+static bool copy_claim(struct send *send, const struct store_claim *claim)
 {
-    if (key)
-        explicit_bzero(key, strlen(key));
-    free(key);
+    struct arena *arena = &send->arena;
+    send->claim = *claim;
+    send->claim.json = NULL;
+    send->claim.flashduty_key = arena_string(arena, claim->flashduty_key);
+    send->claim.integration = arena_string(arena, claim->integration);
+    send->claim.request_id = arena_string(arena, claim->request_id);
+    send->claim.alert_key = arena_string(arena, claim->alert_key);
+    send->claim.route = arena_string(arena, claim->route);
+    return !arena->failed;
 }
 
 static void begin(struct draining *drain, const struct store_claim *claim)
 {
     struct send *send = &drain->sends[drain->count];
-    *send = (struct send){.delivery_id = claim->delivery_id,
-                          .lease = claim->lease,
-                          .key = strdup(claim->flashduty_key)};
-    if (send->key &&
+    *send = (struct send){0};
+    if (copy_claim(send, claim) &&
         attempt_start(&send->attempt, drain->means->delivery.transport, drain->means->delivery.url,
-                      send->key, claim->json, SEND_TIMEOUT_MS))
+                      send->claim.flashduty_key, claim->json, SEND_TIMEOUT_MS))
         drain->count++;
     else
-        wipe(send->key); /* its lease ends, and it is claimed again */
+        arena_clear(&send->arena); /* its lease ends, and it is claimed again */
 }
 
 static void claim(struct draining *drain)
@@ -86,8 +90,8 @@ static void claim(struct draining *drain)
     arena_clear(&arena);
 }
 
-static void tell(struct draining *drain, const struct store_try *one,
-                 const struct flashduty_answer *answer)
+static void tell(struct draining *drain, const struct store_claim *claim,
+                 const struct store_try *one, const struct flashduty_answer *answer)
 {
     static const char *const words[] = {
         [DELIVERY_WAITING] = "queued",    [DELIVERY_SENDING] = "queued",
@@ -95,44 +99,52 @@ static void tell(struct draining *drain, const struct store_try *one,
         [DELIVERY_DROPPED] = "dropped",   [DELIVERY_DELIVERED] = "delivered",
         [DELIVERY_REFUSED] = "forgotten",
     };
-    char id[24], took[24];
+    char id[24], took[24], tries[24];
     bool is_good = one->verdict == TRY_ACCEPTED;
     (void)snprintf(id, sizeof id, "%lld", (long long)one->delivery_id);
     (void)snprintf(took, sizeof took, "%lld", (long long)one->took_ms);
+    (void)snprintf(tries, sizeof tries, "%lld", (long long)claim->tries + 1);
     drain->report->delivered += is_good;
     drain->report->rejected += one->verdict == TRY_REJECTED;
     drain->report->failed += one->verdict == TRY_FAILED;
     if (!is_good)
         note(drain, *answer->message ? answer->message : answer->code);
-    log_event(is_good ? LOG_INFO : LOG_WARNING, "drained", "delivery", id, "outcome",
-              words[one->state], "flashduty_request_id", answer->request_id, "forward_ms", took,
-              "reason", is_good ? NULL : answer->message, NULL);
+    log_event(is_good ? LOG_INFO : LOG_WARNING, "drained", "request_id", claim->request_id,
+              "integration", claim->integration, "outcome", words[one->state], "severity",
+              severity_names[claim->severity], "alert_key", claim->alert_key, "destination",
+              *claim->route ? claim->route : "default", "delivery", id, "tries", tries,
+              "flashduty_request_id", answer->request_id, "forward_ms", took, "reason",
+              is_good ? NULL : answer->message, NULL);
 }
 
 /* Reports what is over, all at once. */
 static void collect(struct draining *drain)
 {
     struct arena arena = {0};
+    struct send sent[CLAIMS_MAX];
     struct store_try tries[CLAIMS_MAX];
     struct flashduty_answer answers[CLAIMS_MAX];
     size_t over = 0, kept = 0;
     for (size_t i = 0; i < drain->count; i++) {
         struct send send = drain->sends[i];
-        if (!attempt_settle(&send.attempt, send.key, &arena, &answers[over], &tries[over])) {
+        if (!attempt_settle(&send.attempt, send.claim.flashduty_key, &arena, &answers[over],
+                            &tries[over])) {
             drain->sends[kept++] = send;
             continue;
         }
-        tries[over].delivery_id = send.delivery_id;
-        tries[over++].lease = send.lease;
-        wipe(send.key);
+        tries[over].delivery_id = send.claim.delivery_id;
+        tries[over].lease = send.claim.lease;
+        sent[over++] = send;
     }
     drain->count = kept;
     if (over > 0 && !store_report(drain->means->delivery.store, tries, over))
         drain->report->is_store_bad = true;
     if (over > 0)
         drain->next_ms = 0;
-    for (size_t i = 0; i < over; i++)
-        tell(drain, &tries[i], &answers[i]);
+    for (size_t i = 0; i < over; i++) {
+        tell(drain, &sent[i].claim, &tries[i], &answers[i]);
+        arena_clear(&sent[i].arena);
+    }
     arena_clear(&arena);
 }
 
@@ -141,7 +153,7 @@ static void abandon(struct draining *drain)
 {
     for (size_t i = 0; i < drain->count; i++) {
         attempt_abandon(&drain->sends[i].attempt);
-        wipe(drain->sends[i].key);
+        arena_clear(&drain->sends[i].arena);
     }
     drain->count = 0;
 }

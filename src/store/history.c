@@ -10,7 +10,6 @@
 #include "store/history_internal.h"
 #include "store/schema.h"
 
-
 _Static_assert((int)SEVERITY_OK == 3 && (int)DELIVERY_EXPIRED == 3 && (int)DELIVERY_DROPPED == 4,
                "SQL compares with them");
 

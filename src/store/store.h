@@ -169,7 +169,10 @@ bool store_accept(struct store *store, struct store_event *event, struct store_t
 struct store_claim {
     int64_t delivery_id, lease;
     const char *flashduty_key, *json;
-    int64_t tries;
+    int64_t tries; /* before this one */
+    /* Whose it is, for the log. */
+    const char *integration, *request_id, *alert_key, *route;
+    enum severity severity;
 };
 
 /* Leases up to limit deliveries that are due, for lease_ms: what matters most first, within the

@@ -34,7 +34,7 @@ INSTALLATIONS = {
 # tests/servers/test_door.py runs web servers with them.
 DOORS = {"door-apache", "door-lighttpd", "door-nginx"}
 CHECKED = INSTALLATIONS | DOORS | {"make-test", "certificate"}
-NOT_COMMANDS = {"smn", "severity-ces", "severity-guance"}
+NOT_COMMANDS = {"smn", "watchdog", "canary", "severity-ces", "severity-guance"}
 
 INSTALLED = "/opt/flashduty-gateway"
 CONFIGURED = "/etc/flashduty-gateway"
@@ -412,6 +412,19 @@ class Examples(unittest.TestCase):
         shutil.copy(shared_keys().signing_certificate, self.etc / name)
         file.write_text(section + file.read_text(encoding="utf-8"), encoding="utf-8")
         self.assertIn("valid, 2 integrations", self.check(file))
+
+    def test_the_watchdog_is_added_as_shown(self):
+        file = self.configured()
+        section = self.script["watchdog"]
+        file.write_text(section + file.read_text(encoding="utf-8"), encoding="utf-8")
+        self.assertIn("paged to the watchdog's own key", self.check(file))
+
+    def test_the_canarys_line_names_an_integration_of_the_example(self):
+        schedule, command = self.script["canary"].split(" flashduty-gateway ")
+        self.assertEqual(len(schedule.split()), 5)
+        name = command.split()[1]
+        self.assertEqual(command, f"canary {name} >/dev/null\n")
+        self.assertIn(f'name          = "{name}"', text_of("examples/gateway.conf"))
 
     def test_alarms_are_sent_through_a_web_server(self):
         flashduty = self.sandbox.enter(Flashduty())
