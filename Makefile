@@ -64,10 +64,12 @@ ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
 	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
-FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
+FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
 	prometheus \
 	$(FUZZ_DEPS)
+# npm comes with nodejs where that is not Debian's own.
+BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -v npm),,nodejs npm)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -92,7 +94,7 @@ SECONDS ?= 600
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check test-faults tests-build lint fuzz \
+.PHONY: all help deps run-deps test-deps browser-deps lint-deps fuzz-deps run test check test-browser test-faults tests-build lint fuzz \
 	fuzz-build fuzz-merge clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -141,6 +143,9 @@ run-deps:
 test-deps:
 	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(TEST_DEPS))
 
+browser-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(BROWSER_DEPS))
+
 lint-deps:
 	$(call install-deps,$(BUILD_DEPS) $(LINT_DEPS))
 
@@ -159,6 +164,15 @@ test: test-deps  ## build with and without sanitizers and run every test
 	@python3 tests/run.py
 
 check: test  ## the same
+
+test-browser: browser-deps  ## read and use the status page in Chromium; PICTURES=docs renews the README's pictures
+	@$(MAKE) --no-print-directory -j$(JOBS) all build/browser/node_modules
+	@PICTURES=$(abspath $(PICTURES)) python3 tests/run.py --browser --variant release --seconds 900
+
+build/browser/node_modules: tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600), with 10,000 alerts, and say what came of it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
@@ -189,6 +203,13 @@ fuzz-build: $(FUZZERS)
 
 # The second parser is these targets' alone.
 $(OUT)/fuzzers/fuzz_json_differential $(OUT)/fuzzers/fuzz_event: ALL_LIBS += -ljansson
+
+# RE2 itself, which is C++, is this target's alone.
+$(OUT)/fuzzers/fuzz_routing: $(OUT)/tests/fuzz/re2_reference.o
+$(OUT)/fuzzers/fuzz_routing: ALL_LIBS += -lre2 -lstdc++
+$(OUT)/tests/fuzz/re2_reference.o: tests/fuzz/re2_reference.cc Makefile
+	@mkdir -p $(@D)
+	$(Q)clang++ -std=c++17 -O1 -g -Wall -Wextra $(WERROR) -c -o $@ $<
 
 # Lets the test fail single allocations of the gateway's own code.
 $(OUT)/tests/test_allocation: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

@@ -3,6 +3,7 @@
 
     tests/run.py                          everything, for release, asan, tsan and fuzz builds
     tests/run.py -k apache --variant asan modules with "apache" in their name, for one build
+    tests/run.py --browser                those that need a browser, and those alone
 
 The unit tests are cmocka programs (build/VARIANT/tests/test_*), the fuzz targets libFuzzer's
 (build/fuzz/fuzzers/fuzz_*), which run for seconds from their corpora; all others are Python modules
@@ -39,6 +40,8 @@ FOLDERS = {
     "framing": paths.VARIANTS,
     "simulator": ("release",),
 }
+# Needs a browser; `make test-browser` asks for it by name.
+BROWSER = {"browser": ("release",)}
 MODULE_SECONDS = 300
 LEFTOVER_GRACE_SECONDS = 3
 
@@ -126,14 +129,14 @@ def python_tests(folder, variant):
     return modules
 
 
-def collect(variants, substring):
+def collect(variants, substring, folders):
     """All modules to run, those first that take longest."""
     modules = []
-    for folder, allowed in FOLDERS.items():
+    for folder, allowed in folders.items():
         for variant in variants:
             if variant in allowed:
                 modules += python_tests(folder, variant)
-    for variant in variants:
+    for variant in variants if folders is FOLDERS else ():
         modules += fuzz_targets() if variant == "fuzz" else unit_tests(variant)
     return [module for module in modules if substring in module.name]
 
@@ -312,6 +315,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=4, help="modules at once (4)")
     parser.add_argument("--seconds", type=int, default=MODULE_SECONDS,
                         help=f"the longest that a module may take ({MODULE_SECONDS})")  # fmt: skip
+    parser.add_argument("--browser", action="store_true", help="only what needs a browser")
     parser.add_argument("-v", dest="verbose", action="store_true", help="show all output")
     return parser.parse_args()
 
@@ -319,7 +323,8 @@ def arguments():
 def main():
     """Exit status 1 if anything failed or nothing was run."""
     options = arguments()
-    modules = collect(options.variant or VARIANTS, options.substring)
+    folders = BROWSER if options.browser else FOLDERS
+    modules = collect(options.variant or VARIANTS, options.substring, folders)
     top = Path(tempfile.mkdtemp(prefix="gateway-tests-"))
     top.chmod(0o755)
     try:

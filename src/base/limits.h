@@ -81,7 +81,7 @@
 /* A regular expression of a route; and the processor time that one may take to be found in a text,
  * after which it counts as found. */
 #define EXPRESSION_BYTES_MAX 1024
-#define EXPRESSION_CPU_MS 20
+#define EXPRESSION_CPU_MS 25
 
 /* A payload or message given to the command line. */
 #define CLI_FILE_BYTES_MAX 16777216

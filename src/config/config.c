@@ -10,7 +10,6 @@
 #include "config/file.h"
 #include "config/last_valid.h"
 #include "config/reader.h"
-#include "config/scan.h"
 #include "config/sections.h"
 
 #define ENVIRONMENT "FLASHDUTY_GATEWAY_"
@@ -204,25 +203,6 @@ static void warn_about_environment(struct reader *reader)
     }
 }
 
-static void complain_syntax(struct reader *reader, const config_t *tree)
-{
-    static const char *const texts[][2] = {
-        {"duplicate setting name", "this setting stands here for the second time; keep one"},
-        {"mismatched element type in array",
-         "the values of an array are of different types; write each in double quotes"},
-    };
-    struct place place = {"syntax", (unsigned)config_error_line(tree)};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (!strcmp(config_error_text(tree), texts[i][0])) {
-            reader_complain(reader, place, "%s", texts[i][1]);
-            return;
-        }
-    }
-    reader_complain(reader, place,
-                    "something is wrong here or just above; NAME = VALUE is expected, and every "
-                    "quote and bracket closed");
-}
-
 static struct place pass_through_place(struct reader *reader, const config_setting_t *root)
 {
     const config_setting_t *node = config_setting_get_member(root, "pass_through");
@@ -253,35 +233,19 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
         reader_complain_of_readers(reader, file, "holds keys that others may read");
 }
 
-static void read_tree(struct reader *reader, const char *text, bool is_public)
+static void read_file(struct reader *reader, const struct config_file *file)
 {
     config_t tree;
     config_init(&tree);
-    if (!config_read_string(&tree, text)) {
-        complain_syntax(reader, &tree);
-    } else {
+    reader->config->pass_through = false;
+    reader->folder = config_file_folder(&reader->scratch, reader->config->path);
+    if (reader_parse(reader, &file->bytes, &tree)) {
         const config_setting_t *root = config_root_setting(&tree);
         reader_section(reader, root, settings, reader->config, "", (struct place){0});
         read_environment(reader);
-        check_meaning(reader, root, is_public);
+        check_meaning(reader, root, file->is_public);
     }
     config_destroy(&tree);
-}
-
-static void read_file(struct reader *reader, const struct config_file *file)
-{
-    struct text scanned = {0};
-    struct place place = {.name = "syntax"};
-    const char *problem;
-    reader->config->pass_through = false;
-    reader->folder = config_file_folder(&reader->scratch, reader->config->path);
-    if (config_scan(text_string(&file->bytes), &scanned, &place.line, &problem))
-        read_tree(reader, text_string(&scanned), file->is_public);
-    else
-        reader_complain(reader, place, "%s", problem);
-    if (scanned.failed)
-        reader->scratch.failed = true;
-    text_clear(&scanned);
 }
 
 static void read_without_file(struct reader *reader)

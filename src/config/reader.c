@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/last_valid.h"
+#include "config/scan.h"
 
 static const char *const needed[SETTING_KIND_COUNT] = {
     [SETTING_BOOLEAN] = "true or false, without quotes",
@@ -96,6 +97,42 @@ void reader_complain_of_readers(struct reader *reader, struct place place, const
 {
     reader->report->is_distrusted = true;
     reader_complain(reader, place, "%s; set permissions 600", problem);
+}
+
+static void complain_syntax(struct reader *reader, const config_t *tree)
+{
+    static const char *const texts[][2] = {
+        {"duplicate setting name", "this setting stands here for the second time; keep one"},
+        {"mismatched element type in array",
+         "the values of an array are of different types; write each in double quotes"},
+    };
+    struct place place = {"syntax", (unsigned)config_error_line(tree)};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (!strcmp(config_error_text(tree), texts[i][0])) {
+            reader_complain(reader, place, "%s", texts[i][1]);
+            return;
+        }
+    }
+    reader_complain(reader, place,
+                    "something is wrong here or just above; NAME = VALUE is expected, and every "
+                    "quote and bracket closed");
+}
+
+bool reader_parse(struct reader *reader, const struct text *bytes, config_t *tree)
+{
+    struct text scanned = {0};
+    struct place place = {.name = "syntax"};
+    const char *problem;
+    bool is_scanned = config_scan(text_string(bytes), &scanned, &place.line, &problem);
+    bool is_parsed = is_scanned && config_read_string(tree, text_string(&scanned));
+    if (!is_scanned)
+        reader_complain(reader, place, "%s", problem);
+    else if (!is_parsed)
+        complain_syntax(reader, tree);
+    if (scanned.failed)
+        reader->scratch.failed = true;
+    text_clear(&scanned);
+    return is_parsed;
 }
 
 bool reader_split(struct reader *reader, const char *text, const char **left, const char **right)

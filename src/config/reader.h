@@ -95,6 +95,11 @@ bool reader_load_file(struct reader *reader, const char *path, enum file_guard g
                       struct config_file *file, struct error *error)
     __attribute__((nonnull, warn_unused_result));
 
+/* Parses a file's bytes into an initialised tree, which is to be destroyed in any case. False after
+ * a complaint. */
+bool reader_parse(struct reader *reader, const struct text *bytes, config_t *tree)
+    __attribute__((nonnull, warn_unused_result));
+
 /* Complains that others may read a file with keys. */
 void reader_complain_of_readers(struct reader *reader, struct place place, const char *problem)
     __attribute__((nonnull(1, 3)));

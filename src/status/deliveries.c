@@ -45,7 +45,7 @@ static void put_head(struct page *page, const char *caption, const char *more_en
                      const char *more_chinese)
 {
     put_html(page,
-             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table "
+             "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\"><table "
              "class=\"stack\"><thead>"
              "<tr>",
              VALUES(caption));
@@ -170,7 +170,7 @@ static void put_search_form(struct page *page, const struct summary *summary, co
         "title, or a request id<input type=\"search\" name=\"q\" "
         "value=\"{}\"></label><label>Integration<select name=\"integration\">",
         "<form class=\"search\" role=\"search\" action=\"?\"><label "
-        "class=\"wide\">告警键、标题或请求 ID<input type=\"search\" name=\"q\" "
+        "class=\"wide\">告警 key、标题或请求 ID<input type=\"search\" name=\"q\" "
         "value=\"{}\"></label><label>集成<select name=\"integration\">",
         VALUES(text));
     put_choice(page, "", say(page, "all", "全部"), integration);
@@ -208,7 +208,7 @@ static bool put_found(void *context, const struct delivery_record *record)
     return true;
 }
 
-bool put_search(struct page *page, const struct summary *summary)
+bool put_search(struct page *page, const struct summary *summary, bool is_alone)
 {
     struct visit *visit = page->visit;
     struct table table = {.page = page, .limit = FOUND_SHOWN};
@@ -222,8 +222,10 @@ bool put_search(struct page *page, const struct summary *summary)
     if (!form_number(visit->arena, visit->query, "before", 0, INT64_MAX / 16, 0, &search.before,
                      &visit->error))
         return false;
-    put(page, "<section aria-labelledby=\"deliveries\"><h2 id=\"deliveries\">Deliveries</h2>",
-        "<section aria-labelledby=\"deliveries\"><h2 id=\"deliveries\">投递</h2>", VALUES(NULL));
+    put_html(page,
+             is_alone ? "<section aria-labelledby=\"deliveries\"><h1 id=\"deliveries\">{}</h1>"
+                      : "<section aria-labelledby=\"deliveries\"><h2 id=\"deliveries\">{}</h2>",
+             VALUES(say(page, "Deliveries", "投递")));
     put_search_form(page, summary, search.text, search.integration, state);
     bool is_read = history_search(visit->history, &search, put_found, &table, &visit->error);
     if (table.count)
@@ -247,7 +249,8 @@ bool put_search(struct page *page, const struct summary *summary)
 static void put_fact(struct page *page, const char *name, const char *value)
 {
     if (*value)
-        put_html(page, "<div><dt>{}</dt><dd><bdi>{}</bdi></dd></div>", VALUES(name, value));
+        put_html(page, "<li><span class=\"label\">{}</span><bdi>{}</bdi></li>",
+                 VALUES(name, value));
 }
 
 static void put_moment(struct page *page, const char *name, int64_t ms)
@@ -255,7 +258,8 @@ static void put_moment(struct page *page, const char *name, int64_t ms)
     char moment[32];
     clock_rfc3339(ms / 1000, moment);
     if (ms)
-        put_html(page, "<div><dt>{}</dt><dd>{!}<br><span class=\"soft\">{}</span></dd></div>",
+        put_html(page,
+                 "<li><span class=\"label\">{}</span>{!}<br><span class=\"soft\">{}</span></li>",
                  VALUES(name, moment_words(page, ms), moment));
 }
 
@@ -271,6 +275,7 @@ static bool put_try_row(void *context, const struct try_record *record)
     struct page *page = context;
     char moment[32];
     bool is_known = (unsigned)record->verdict <= TRY_NONE;
+    const char *reason = reason_words(page, record->code, record->message);
     clock_rfc3339(record->started_ms / 1000, moment);
     put_html(page,
              "<tr><td class=\"n\">{}</td><td class=\"nw\">{}</td><td><span class=\"badge "
@@ -283,20 +288,19 @@ static bool put_try_row(void *context, const struct try_record *record)
                         : say(page, "no answer", "无应答"),
                     duration_words(page, record->took_ms)));
     put_html(page, "<td class=\"w\"><bdi>{}</bdi></td><td class=\"mono\"><bdi>{}</bdi></td></tr>",
-             VALUES(reason_words(page, record->code, record->message),
-                    *record->request_id ? record->request_id : "–"));
+             VALUES(*reason ? reason : "–", *record->request_id ? record->request_id : "–"));
     return true;
 }
 
 static bool put_tries(struct page *page, int64_t id)
 {
     put(page,
-        "<h3 id=\"tries\">Every try</h3><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+        "<h2 id=\"tries\">Every try</h2><div class=\"scroll\" tabindex=\"0\" role=\"group\" "
         "aria-labelledby=\"tries\"><table><thead><tr><th scope=\"col\" class=\"n\">No.</th><th "
         "scope=\"col\">Begun</th><th scope=\"col\">Result</th><th scope=\"col\">Answer</th><th "
         "scope=\"col\" class=\"n\">Took</th><th scope=\"col\">Flashduty said</th><th "
         "scope=\"col\">Flashduty’s request_id</th></tr></thead><tbody>",
-        "<h3 id=\"tries\">每次尝试</h3><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+        "<h2 id=\"tries\">每次尝试</h2><div class=\"scroll\" tabindex=\"0\" role=\"group\" "
         "aria-labelledby=\"tries\"><table><thead><tr><th scope=\"col\" class=\"n\">序号</th><th "
         "scope=\"col\">开始</th><th scope=\"col\">结果</th><th scope=\"col\">应答</th><th "
         "scope=\"col\" class=\"n\">用时</th><th scope=\"col\">Flashduty 的说明</th><th "
@@ -314,8 +318,8 @@ static void put_event(struct page *page, const char *event)
     struct error ignored = {0};
     char *pretty =
         json_parse(event, strlen(event), &json, &ignored) ? cJSON_Print(json.root) : NULL;
-    put(page, "<h3>What Flashduty gets</h3><pre tabindex=\"0\">{}</pre>",
-        "<h3>发给 Flashduty 的内容</h3><pre tabindex=\"0\">{}</pre>",
+    put(page, "<h2>What Flashduty gets</h2><pre tabindex=\"0\">{}</pre>",
+        "<h2>发给 Flashduty 的内容</h2><pre tabindex=\"0\">{}</pre>",
         VALUES(pretty ? pretty : event));
     cJSON_free(pretty);
     json_clear(&json);
@@ -324,8 +328,8 @@ static void put_event(struct page *page, const char *event)
 static void put_facts(struct page *page, const struct delivery_record *record,
                       const struct alert_record *alert)
 {
-    text_puts(&page->out, "<dl class=\"facts\">");
-    put_fact(page, say(page, "Alert key", "告警键"), record->alert_key);
+    text_puts(&page->out, "<ul class=\"facts\">");
+    put_fact(page, say(page, "Alert key", "告警 key"), record->alert_key);
     put_fact(page, say(page, "Integration", "集成"), record->integration);
     put_fact(page, say(page, "Destination", "目的"),
              arena_printf(page->visit->arena, "%s (%s)", route_name(record->route),
@@ -339,7 +343,7 @@ static void put_facts(struct page *page, const struct delivery_record *record,
     put_fact(page, say(page, "Vendor’s message id", "厂商的消息 ID"), record->message_id);
     put_fact(page, say(page, "Last failure", "最近的失败"),
              reason_words(page, record->code, record->message));
-    text_puts(&page->out, "</dl>");
+    text_puts(&page->out, "</ul>");
 }
 
 static void put_acts(struct page *page, const struct delivery_record *record)
@@ -353,7 +357,7 @@ static void put_acts(struct page *page, const struct delivery_record *record)
     }
     put(page,
         "<a href=\"?q={%}\">All deliveries of this alert key</a><a href=\"?\">Overview</a></div>",
-        "<a href=\"?q={%}\">该告警键的全部投递</a><a href=\"?\">总览</a></div>",
+        "<a href=\"?q={%}\">该告警 key的全部投递</a><a href=\"?\">总览</a></div>",
         VALUES(record->alert_key));
 }
 

@@ -122,7 +122,7 @@ void put_integrations(struct page *page, const struct summary *summary)
         "<section aria-labelledby=\"integrations\"><h2 id=\"integrations\">Integrations</h2><form "
         "method=\"post\" action=\"?\"><input type=\"hidden\" name=\"token\" value=\"{}\"><input "
         "type=\"hidden\" name=\"action\" value=\"test\"><div class=\"scroll\" tabindex=\"0\" "
-        "role=\"region\" aria-labelledby=\"integrations\"><table class=\"stack\"><thead><tr><th "
+        "role=\"group\" aria-labelledby=\"integrations\"><table class=\"stack\"><thead><tr><th "
         "scope=\"col\">Integration</th><th scope=\"col\">Latest event</th><th scope=\"col\" "
         "class=\"n\">Last hour</th><th scope=\"col\" class=\"n\">Last day</th><th scope=\"col\" "
         "class=\"n far\">Refused, ever</th><th scope=\"col\">Flashduty</th><th scope=\"col\" "
@@ -130,7 +130,7 @@ void put_integrations(struct page *page, const struct summary *summary)
         "<section aria-labelledby=\"integrations\"><h2 id=\"integrations\">集成</h2><form "
         "method=\"post\" action=\"?\"><input type=\"hidden\" name=\"token\" value=\"{}\"><input "
         "type=\"hidden\" name=\"action\" value=\"test\"><div class=\"scroll\" tabindex=\"0\" "
-        "role=\"region\" aria-labelledby=\"integrations\"><table class=\"stack\"><thead><tr><th "
+        "role=\"group\" aria-labelledby=\"integrations\"><table class=\"stack\"><thead><tr><th "
         "scope=\"col\">集成</th><th scope=\"col\">最近事件</th><th scope=\"col\" "
         "class=\"n\">最近一小时</th><th scope=\"col\" class=\"n\">最近一天</th><th scope=\"col\" "
         "class=\"n far\">累计拒收</th><th scope=\"col\">Flashduty</th><th scope=\"col\" "
@@ -219,6 +219,16 @@ static void hint_of_delivery(struct page *page, const struct integration_summary
             VALUES(item->name));
 }
 
+static void hint_of_configuration(struct page *page, const struct config *config)
+{
+    if (config->refusal)
+        put(page,
+            "<li>The configuration is broken, and the last valid one is in force: "
+            "<bdi>{}</bdi></li>",
+            "<li>配置有误，目前使用最后一份有效的配置：<bdi>{}</bdi></li>",
+            VALUES(config->refusal));
+}
+
 static void hint_of_draining(struct page *page, const struct outbox_figures *figures)
 {
     int64_t now_ms = page->visit->now_ms;
@@ -237,6 +247,7 @@ void put_hints(struct page *page, const struct summary *summary)
 {
     struct page hints = *page;
     hints.out = (struct text){0};
+    hint_of_configuration(&hints, page->visit->gateway->config);
     hint_of_draining(&hints, &summary->figures);
     for (size_t i = 0; i < summary->count; i++) {
         hint_of_delivery(&hints, &summary->items[i]);

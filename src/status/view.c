@@ -87,7 +87,7 @@ static void put_verdict(struct page *page, const struct summary *summary)
 
 static void put_figure(struct page *page, const char *name, int64_t number, const char *below)
 {
-    put_html(page, "<div><dt>{}</dt><dd>{}<small>{!}</small></dd></div>",
+    put_html(page, "<li><span class=\"label\">{}</span><b>{}<small>{!}</small></b></li>",
              VALUES(name, number_words(page, number), below));
 }
 
@@ -108,7 +108,7 @@ static void put_figures(struct page *page, const struct summary *summary)
         day.received += summary->items[i].day.received;
         day.delivered += summary->items[i].day.delivered;
     }
-    text_puts(&page->out, "<dl class=\"figures\">");
+    text_puts(&page->out, "<ul class=\"figures\">");
     put_figure(page, say(page, "Received in an hour", "一小时内收到"), hour.received,
                of_day(page, day.received));
     put_figure(page, say(page, "of these delivered", "其中已送达"), hour.delivered,
@@ -118,7 +118,7 @@ static void put_figures(struct page *page, const struct summary *summary)
                                 : say(page, "nothing waits", "没有等待"));
     put_figure(page, say(page, "Rejected, expired", "被拒绝、已过期"),
                figures->rejected + figures->expired, say(page, "kept for you", "保留待处理"));
-    put_html(page, "<div><dt>{}</dt><dd>{!}</dd></div></dl>",
+    put_html(page, "<li><span class=\"label\">{}</span><b>{!}</b></li></ul>",
              VALUES(say(page, "Last drain", "最近一次清空发件箱"),
                     moment_words(page, figures->drained_ms)));
 }
@@ -128,17 +128,17 @@ static void put_spans(struct page *page, enum timeline_span chosen)
     static const char *const words[SPAN_COUNT][2] = {
         {"Hour", "一小时"}, {"Day", "一天"}, {"Week", "一周"}};
     put(page,
-        "<section aria-labelledby=\"lately\"><h2 id=\"lately\">Lately<nav class=\"tabs\" "
-        "aria-label=\"Span of the drawings\"><small class=\"tabs\">",
-        "<section aria-labelledby=\"lately\"><h2 id=\"lately\">近况<nav class=\"tabs\" "
-        "aria-label=\"图表时间范围\"><small class=\"tabs\">",
+        "<section aria-labelledby=\"lately\"><div class=\"row\"><h2 id=\"lately\">Lately</h2><nav "
+        "class=\"tabs\" aria-label=\"Span of the drawings\">",
+        "<section aria-labelledby=\"lately\"><div class=\"row\"><h2 id=\"lately\">近况</h2><nav "
+        "class=\"tabs\" aria-label=\"图表时间范围\">",
         VALUES(NULL));
     for (int i = 0; i < SPAN_COUNT; i++)
         put_html(page,
                  i == (int)chosen ? "<a href=\"?span={%}\" aria-current=\"true\">{}</a>"
                                   : "<a href=\"?span={%}\">{}</a>",
                  VALUES(timeline_span_names[i], words[i][page->is_chinese]));
-    text_puts(&page->out, "</small></nav></h2>");
+    text_puts(&page->out, "</nav></div>");
 }
 
 static enum timeline_span asked_span(struct visit *visit)
@@ -172,7 +172,7 @@ static bool put_overview(struct page *page, const struct summary *summary,
     put_spans(page, span);
     chart_put_all(page, timeline);
     text_puts(&page->out, "</section>");
-    return put_search(page, summary);
+    return put_search(page, summary, false);
 }
 
 /* ---- the page ---- */
@@ -207,7 +207,7 @@ static bool put_main(struct page *page)
                                                    (long long)id);
     return summary_read(visit->history, visit->gateway->config, visit->now_ms, visit->arena,
                         timeline, &summary, &visit->error) &&
-           (is_search(visit) ? put_search(page, &summary)
+           (is_search(visit) ? put_search(page, &summary, true)
                              : put_overview(page, &summary, timeline, span));
 }
 

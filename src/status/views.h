@@ -18,8 +18,9 @@ bool put_confirmations(struct page *page) __attribute__((nonnull));
 
 /* What waits or needs a person, with buttons. */
 bool put_outbox(struct page *page, const struct outbox_figures *figures) __attribute__((nonnull));
-/* What the query looks for, with the form to look for it. */
-bool put_search(struct page *page, const struct summary *summary) __attribute__((nonnull));
+/* What the query looks for, with the form to look for it. is_alone: it is the whole page. */
+bool put_search(struct page *page, const struct summary *summary, bool is_alone)
+    __attribute__((nonnull));
 /* All that is known of one delivery. False without an error: there is none. */
 bool put_delivery(struct page *page, int64_t id) __attribute__((nonnull));
 

@@ -26,11 +26,14 @@ DOCUMENTS = (*READMES, "SECURITY.md", *(f"docs/{path.name}" for path in (paths.R
 
 RUN = {
     "run", "shared-hosting", "new-integration", "check", "send", "send-forged", "map", "drill",
+    "status-key", "status-look",
 }  # fmt: skip
 INSTALLATIONS = {
     "install", "apache-cgid", "apache-fcgid", "apache-proxy", "lighttpd", "nginx", "spawn",
 }  # fmt: skip
-CHECKED = INSTALLATIONS | {"make-test", "certificate"}
+# tests/servers/test_door.py runs web servers with them.
+DOORS = {"door-apache", "door-lighttpd", "door-nginx"}
+CHECKED = INSTALLATIONS | DOORS | {"make-test", "certificate"}
 NOT_COMMANDS = {"smn", "watchdog", "canary", "severity-ces", "severity-guance"}
 
 INSTALLED = "/opt/flashduty-gateway"
@@ -343,8 +346,8 @@ class Examples(unittest.TestCase):
             shutil.copytree(paths.build_folder(), folder / "build" / "release")
         (folder / "build").mkdir(exist_ok=True)
         shutil.copy2(paths.command_line(), folder / "build")
-        for vendor in ("ces", "guance"):
-            shutil.copy2(paths.endpoint(vendor), folder / "cgi-bin")
+        for name in ("ces", "guance", "status"):
+            shutil.copy2(paths.endpoint(name), folder / "cgi-bin")
         return folder
 
     def run_block(self, name, replacements=None, environment=None, status=0, seconds=120):
@@ -441,6 +444,19 @@ class Examples(unittest.TestCase):
         self.assertEqual(len(flashduty.events), 2)
         self.assertEqual(flashduty.violations, [])
 
+    def test_the_status_page_is_opened_with_a_key(self):
+        file = self.configured()
+        key = re.search(r'status_key = "(\w{40})"', self.run_block("status-key"))[1]
+        self.check(file)
+        place = Place(self.sandbox, shared.free_port())
+        settings.write_config(place.config, f'store = "sqlite:{place.run}/gateway.db"\n'
+                              + file.read_text(encoding="utf-8"), owner=place.user)  # fmt: skip
+        place.start_lighttpd(lighttpd_fastcgi(place))
+        local = {PUBLIC: f"http://127.0.0.1:{place.port}", "STATUS_KEY": key}
+        said = self.run_block("status-look", local)
+        self.assertIn('"outbox":{"waiting":0', said)
+        self.assertIn("# TYPE ", said)
+
     def test_the_drill_ends_with_both_alarms_delivered(self):
         said = self.run_block("drill", {"9000": shared.free_port()})
         queued, arrived = said.split("Critical: Disk of db-1 full", 1)
@@ -462,7 +478,7 @@ class Examples(unittest.TestCase):
         self.run_block("shared-hosting", changes)
         folder = self.checkout / "public_html" / "alerts"
         names = sorted(path.name for path in folder.iterdir())
-        self.assertEqual(names, [".htaccess", "ces.fcgi", "guance.fcgi"])
+        self.assertEqual(names, [".htaccess", "ces.fcgi", "guance.fcgi", "status.fcgi"])
         self.assertEqual((folder / "ces.fcgi").stat().st_mode & 0o777, 0o755)
         with Flashduty(keys=["KEY"]) as flashduty:
             answer = run_cgi(

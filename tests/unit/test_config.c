@@ -553,7 +553,7 @@ static void unknown_names_are_refused(void **state)
     static const struct refused rows[] = {
         {WHOLE "Workers = 1\n", "6: Workers: is unknown; this release has no such setting here\n"},
         {WHOLE "\n\nkeep_weeks = 30\n", "8: keep_weeks: is unknown"},
-        {WHOLE "status_key = \"" PUSH_KEY "\"\n", "6: status_key: is unknown"},
+        {WHOLE "status_keys = \"" PUSH_KEY "\"\n", "6: status_keys: is unknown"},
         {WHOLE "watchdog = { uri = \"https://a\" }\n", "6: watchdog.uri: is unknown"},
         {WHOLE "verify = \"off\"\n", "6: verify: is unknown"},
         {WHOLE "smn = {\n verified = \"off\" }\n", "7: smn.verified: is unknown"},
