@@ -75,7 +75,7 @@ refuse 'delivery stands below requests' '#include "(vendors|cli|[a-z_]+\.h)' src
 refuse 'delivery names a vendor' '"(ces|guance)|smn' src/delivery/*.[ch]
 refuse 'a vendor names Flashduty' '[Ff]lashduty' $(find src/vendors -name '*.c')
 
-refuse 'left unfinished' '\b(TODO|FIXME|XXX|HACK)\b' $(git ls-files 2>/dev/null | grep -v '^tests/lint.sh$' | xargs -r ls -d 2>/dev/null | grep -vE '\.(json|svg)$')
+refuse 'left unfinished' '\b(TODO|FIXME|XXX|HACK)\b' $(git ls-files 2>/dev/null | grep -v '^tests/lint.sh$' | xargs -r ls -d 2>/dev/null | grep -vE '\.(json|svg|png)$')
 
 python3 -m compileall -q tests || fail 'Python does not compile'
 find tests -name __pycache__ -prune -exec rm -rf {} +
