@@ -25,8 +25,8 @@ READMES = ("README.md", "README.zh-CN.md")
 DOCUMENTS = (*READMES, "SECURITY.md", *(f"docs/{path.name}" for path in (paths.ROOT / "docs").glob("*.md")))
 
 RUN = {
-    "run", "shared-hosting", "new-integration", "check", "send", "send-forged", "map", "drill", "routes",
-    "status-key", "status-look",
+    "run", "shared-hosting", "new-integration", "check", "send", "send-forged", "map", "drill",
+    "status-key", "status-look", "routes",
 }  # fmt: skip
 INSTALLATIONS = {
     "install", "apache-cgid", "apache-fcgid", "apache-proxy", "lighttpd", "nginx", "spawn",

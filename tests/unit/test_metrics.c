@@ -178,7 +178,7 @@ static void in_pass_through_all_keys_have_one_name(void **state)
     struct storing *storing = *state;
     struct config config = {.pass_through = true};
     for (int i = 0; i < 3; i++) {
-        char scope[16];
+        char scope[32];
         struct store_event event = event_of("disk", SEVERITY_CRITICAL);
         snprintf(scope, sizeof scope, "digest-%d", i);
         event.scope = scope;
