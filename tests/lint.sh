@@ -61,7 +61,7 @@ others() {
 }
 
 # Includes run downwards: base < alert < routing, vendors, net, store < trust, delivery < config, request,
-# response < gateway, serve < endpoint, cli. Nothing below knows what stands above.
+# response < gateway, serve < status < endpoint, cli. Nothing below knows what stands above.
 refuse 'base includes only base' '#include "(alert|vendors|net|delivery|cli|[a-z_]+\.h)' src/base/*.[ch]
 refuse 'alert includes only base' '#include "(vendors|net|delivery|cli|[a-z_]+\.h)' src/alert/*.[ch]
 refuse 'vendors include only alert and base' '#include "(net|delivery|cli|[a-z_]+\.h)' src/vendors/*.[ch]
@@ -70,6 +70,8 @@ refuse 'store includes only alert and base' '#include "(vendors|net|delivery|cli
 refuse 'net includes only base' '#include "(alert|vendors|delivery|cli|[a-z_]+\.h)' src/net/*.[ch]
 refuse 'trust stands below requests' '#include "(delivery|cli|config|[a-z_]+\.h)' src/trust/*.[ch]
 refuse 'delivery stands below requests' '#include "(vendors|cli|[a-z_]+\.h)' src/delivery/*.[ch]
+
+refuse 'status stands below the programs' '#include "(cli|serve|service|endpoint)' src/status/*.[ch]
 
 # Delivery never names a vendor, and vendors never name Flashduty.
 refuse 'delivery names a vendor' '"(ces|guance)|smn' src/delivery/*.[ch]
