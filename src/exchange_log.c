@@ -30,7 +30,7 @@ static const char *destinations(struct exchange *x, const struct dispatch *dispa
 /* The alerts of an array, each by its key. */
 static void log_alerts(struct exchange *x)
 {
-    for (size_t i = 0; i < x->dispatch_count; i++) {
+    for (size_t i = 0; i < x->dispatch_count && x->dispatches; i++) {
         const struct dispatch *dispatch = &x->dispatches[i];
         log_event(exchange_is_kept(dispatch->outcome) || dispatch->outcome == OUTCOME_REFUSED
                       ? LOG_WARNING

@@ -209,7 +209,7 @@ static void deliver(struct exchange *x)
     if (x->dispatch_count > 0)
         delivery_dispatch(&means, x->dispatches, x->dispatch_count, exchange_deadline_ms(x),
                           x->arena);
-    x->store_us = x->dispatch_count > 0 ? x->dispatches[0].store_us : 0;
+    x->store_us = x->gateway->store && x->dispatch_count > 0 ? x->dispatches[0].store_us : 0;
     x->forward_us = clock_monotonic_us() - start_us - x->store_us;
     if (x->arena->failed)
         error_out_of_memory(&x->error);

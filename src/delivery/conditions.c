@@ -4,7 +4,7 @@
 
 #define HOUR_MS ((int64_t)3600 * 1000)
 /* A pinned certificate is told of so long before its end. */
-#define CERTIFICATE_MS (30 * 24 * HOUR_MS)
+#define CERTIFICATE_MS ((int64_t)30 * 24 * HOUR_MS)
 
 static void put_moment(struct text *out, int64_t ms)
 {

@@ -456,7 +456,7 @@ void delivery_dispatch(const struct delivery_means *means, struct dispatch *disp
     report_all(&sending);
     store_us += clock_monotonic_us() - start_us;
     for (size_t i = 0; i < count; i++) {
-        dispatches[i].store_us = means->store ? store_us : 0;
+        dispatches[i].store_us = store_us;
         judge_unrecorded(&dispatches[i]);
         conclude(&dispatches[i]);
         if (is_recorded && events[i].is_unknown)

@@ -15,11 +15,11 @@
 #include "store/watch.h"
 
 #define MINUTE_MS ((int64_t)60 * 1000)
-#define DAY_MS (24 * 60 * MINUTE_MS)
+#define DAY_MS ((int64_t)24 * 60 * MINUTE_MS)
 /* What happened is told after this: all of it at once, and not what mends itself. */
 #define SETTLED_MS MINUTE_MS
 /* A removed subscription is told for so long: it may have been meant. */
-#define REMOVED_MS (3 * DAY_MS)
+#define REMOVED_MS ((int64_t)3 * DAY_MS)
 /* Flashduty has so long before the second way is taken. */
 #define ACCEPTANCE_MS MINUTE_MS
 /* What is over is told for so long, if it could not be told at once. */
