@@ -292,7 +292,7 @@ static void log_refusal(const struct service *service, const char *errors)
     for (const char *line = errors; *line; line++)
         count += *line == '\n';
     log_event(LOG_ERROR, "configuration refused, the one before it stays in force", "vendor",
-              service->vendor->name, "problem", arena_copy(&arena, errors, strcspn(errors, "\n")),
+              service->kind.name, "problem", arena_copy(&arena, errors, strcspn(errors, "\n")),
               "problems", arena_printf(&arena, "%lld", (long long)count), NULL);
     arena_clear(&arena);
 }
