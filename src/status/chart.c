@@ -111,10 +111,11 @@ static void end_figure(struct chart *chart, const char *top, const char *low,
              VALUES(top, low, step_words(chart, 0), step_words(chart, chart->count / 2),
                     step_words(chart, chart->count)));
     for (; series->class; series++)
-        put_html(page,
-                 "<li><svg aria-hidden=\"true\"><rect class=\"{}\" width=\"9\" "
-                 "height=\"9\"></rect></svg>{}</li>",
-                 VALUES(series->class, series_name(chart, series)));
+        put_html(
+            page,
+            "<li><svg aria-hidden=\"true\" width=\"9\" height=\"9\"><rect class=\"{}\" width=\"9\" "
+            "height=\"9\"></rect></svg>{}</li>",
+            VALUES(series->class, series_name(chart, series)));
     text_puts(&page->out, "</ul></figure>");
 }
 

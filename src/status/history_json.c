@@ -152,4 +152,5 @@ void json_put_figures(struct text *out, const struct outbox_figures *figures)
     json_put_number(out, "kept", figures->kept);
     json_put_number(out, "failing_keys", figures->failing_keys);
     json_put_number(out, "confirmations", figures->confirmations);
+    json_put_time(out, "drained", figures->drained_ms);
 }

@@ -46,13 +46,13 @@ const char *duration_words(struct page *page, int64_t ms)
         {172800000, 86400000, "d", "天"},
         {5400000, 3600000, "h", "小时"},
         {90000, 60000, "min", "分钟"},
-        {10000, 1000, "s", "秒"},
+        {1000, 1000, "s", "秒"},
         {0, 1, "ms", "毫秒"},
     };
     struct arena *arena = page->visit->arena;
     size_t i = 0;
     ms = ms > 0 ? ms : 0;
-    if (ms >= 1000 && ms < 10000)
+    if (ms >= 1000 && ms < 10000 && ms % 1000)
         return arena_printf(arena, "%.1f %s", (double)ms / 1000, say(page, "s", "秒"));
     while (ms < units[i].least_ms)
         i++;

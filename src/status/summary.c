@@ -136,6 +136,13 @@ static bool add_configured(struct reading *reading, struct history *history, str
     return true;
 }
 
+static bool read_lately(struct reading *reading, struct history *history, struct error *error)
+{
+    return history_alerts_since(history, reading->now_ms - WEEK_MS, add_alert, reading, error) &&
+           history_deliveries_since(history, timeline_from_ms(reading->timeline), add_delivery,
+                                    reading, error);
+}
+
 bool summary_read(struct history *history, const struct config *config, int64_t now_ms,
                   struct arena *arena, struct timeline *timeline, struct summary *summary,
                   struct error *error)
@@ -147,13 +154,11 @@ bool summary_read(struct history *history, const struct config *config, int64_t 
                               .size = config->integration_count + ITEMS_MAX,
                               .now_ms = now_ms};
     *summary = (struct summary){.items = arena_alloc(arena, reading.size * sizeof *summary->items)};
-    int64_t from_ms = timeline_from_ms(timeline);
     bool is_read = add_configured(&reading, history, error) &&
                    history_figures(history, &summary->figures, error) &&
                    history_ledger(history, add_ledger, &reading, error) &&
                    history_counters(history, add_counter, &reading, error) &&
                    history_subscriptions(history, add_subscription, &reading, error) &&
-                   history_alerts_since(history, now_ms - WEEK_MS, add_alert, &reading, error) &&
-                   history_deliveries_since(history, from_ms, add_delivery, &reading, error);
+                   (!timeline || read_lately(&reading, history, error));
     return is_read && (!arena->failed || error_out_of_memory(error));
 }

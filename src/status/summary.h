@@ -32,9 +32,10 @@ struct summary {
     struct outbox_figures figures;
 };
 
-/* Reads it, and adds what happened to the timeline. Lives in the arena. */
+/* Reads it, and adds what happened to the timeline; without one, only what costs little is read:
+ * not what came and went lately. Lives in the arena. */
 bool summary_read(struct history *history, const struct config *config, int64_t now_ms,
                   struct arena *arena, struct timeline *timeline, struct summary *summary,
-                  struct error *error) __attribute__((nonnull));
+                  struct error *error) __attribute__((nonnull(1, 2, 4, 6, 7)));
 
 #endif

@@ -5,7 +5,7 @@
 /* Durations are counted in cells that each span a tenth or less: eight in an octave, up to 72 h. */
 #define CELLS_IN_OCTAVE 8
 #define OCTAVES 30
-#define CELLS (CELLS_IN_OCTAVE * OCTAVES)
+#define CELLS ((size_t)CELLS_IN_OCTAVE * OCTAVES)
 
 #define MINUTE_MS ((int64_t)60 * 1000)
 
@@ -76,7 +76,7 @@ static size_t cell_of(int64_t ms)
     size_t octave = 0;
     if (ms < CELLS_IN_OCTAVE)
         return ms > 0 ? (size_t)ms : 0;
-    while (ms >> octave >= 2 * CELLS_IN_OCTAVE)
+    while (ms >> octave >= (int64_t)2 * CELLS_IN_OCTAVE)
         octave++;
     size_t cell = (octave + 1) * CELLS_IN_OCTAVE + (size_t)(ms >> octave) - CELLS_IN_OCTAVE;
     return cell < CELLS ? cell : CELLS - 1;

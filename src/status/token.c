@@ -1,5 +1,7 @@
 #include "status/token.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 
 /* It is signed for one of these, and good in the next too. */

@@ -191,11 +191,13 @@ static bool is_search(struct visit *visit)
 static bool put_main(struct page *page)
 {
     struct visit *visit = page->visit;
+    const struct config *config = visit->gateway->config;
     enum timeline_span span = asked_span(visit);
-    struct timeline *timeline = timeline_new(visit->arena, span, visit->now_ms);
+    bool looks_for = is_search(visit);
+    struct timeline *timeline = looks_for ? NULL : timeline_new(visit->arena, span, visit->now_ms);
     struct summary summary;
     int64_t id = 0;
-    if (!timeline)
+    if (!timeline && !looks_for)
         return error_out_of_memory(&visit->error);
     if (!form_number(visit->arena, visit->query, "delivery", 1, INT64_MAX / 16, 0, &id,
                      &visit->error))
@@ -205,10 +207,10 @@ static bool put_main(struct page *page)
                                                    "there is no delivery %lld: it may be older "
                                                    "than keep_days",
                                                    (long long)id);
-    return summary_read(visit->history, visit->gateway->config, visit->now_ms, visit->arena,
-                        timeline, &summary, &visit->error) &&
-           (is_search(visit) ? put_search(page, &summary, true)
-                             : put_overview(page, &summary, timeline, span));
+    return summary_read(visit->history, config, visit->now_ms, visit->arena, timeline, &summary,
+                        &visit->error) &&
+           (looks_for ? put_search(page, &summary, true)
+                      : put_overview(page, &summary, timeline, span));
 }
 
 static void begin(struct page *page)

@@ -56,6 +56,8 @@ const commands = {
   fill: ({ label, value }) => page.getByLabel(label).fill(value),
   select: ({ label, value }) => page.getByLabel(label).selectOption(value),
   press: ({ key }) => page.keyboard.press(key),
+  // A key that leads to another page.
+  enter: () => Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]).then(() => null),
   focused: () =>
     page.evaluate(() => {
       const element = document.activeElement;

@@ -211,7 +211,7 @@ class Doing(BrowserTest):
             seen.append(self.browser.focused())
         self.assertEqual(seen[:2], ["a flashduty-gateway", "a Refresh"])
         self.assertEqual(seen[-1], "button Retry Disk of db-1 full")
-        self.browser.press(key="Enter")
+        self.browser.enter()
         self.see("Everything is delivered")
 
     def test_a_test_alert(self):

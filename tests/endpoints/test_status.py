@@ -8,6 +8,7 @@ from contextlib import closing
 
 from tests.support import paths, settings
 from tests.support.gateway import CGI, FASTCGI, FLASHDUTY_KEYS, GatewayTest, guance_event
+from tests.support.process import is_open_anywhere, wait_until
 from tests.support.settings import STATUS_KEY
 
 LOGGED_IN = {"REMOTE_USER": "ann", "AUTH_TYPE": "Basic"}
@@ -45,6 +46,10 @@ class StatusTest(GatewayTest):
     def setUp(self):
         super().setUp()
         self.store = self.sandbox.folder / "gateway.db"
+        # Plain CGI leaves a program behind that drains.
+        self.sandbox.defer(
+            lambda: wait_until(lambda: not is_open_anywhere(self.store), 20, "the end of drains")
+        )
         self.config = self.configure(**self.configuration())
         self.status = self.start("status", self.config)
 

@@ -2,13 +2,12 @@
 
 import re
 import sqlite3
+import time
 import unittest
 from contextlib import closing
 from urllib.parse import urlencode
 
 from tests.endpoints.test_status import LOGGED_IN, StatusTest, bearer, event_of
-from tests.simulator import smn
-from tests.support import settings
 from tests.support.gateway import CGI, FASTCGI, FLASHDUTY_KEYS
 from tests.support.html import Page
 from tests.support.process import wait_until
@@ -131,15 +130,13 @@ class Shown(PageTest):
         self.assertNotIn("never a recovery", self.page().text)
 
     def test_subscriptions_that_wait(self):
-        config = self.configure(**self.configuration(), smn=settings.trusting(self.keys))
-        self.mode = CGI
-        envelope = self.keys.sign(smn.confirmation("https://localhost:9/smn/subscription/unsubscribe"))
-        self.start("ces", config).post(envelope, headers=smn.headers_of(envelope))
+        self.post(event_of(1))
+        later = int(time.time() * 1000) + 3_600_000
         with closing(sqlite3.connect(self.store)) as store, store:
             store.execute(
                 "INSERT INTO confirmation VALUES (1, 'prod-ces', 'prod-ces', 'r', ?,"
-                " 'https://example.com/?token=hidden', 'example.com', 0, 0, 1, 1, 1, 2, ?)",
-                ("urn:smn:" + HOSTILE[0], "no answer " + HOSTILE[1]),
+                " 'https://example.com/?token=hidden', 'example.com', 0, 0, 1, ?, ?, 2, ?)",
+                ("urn:smn:" + HOSTILE[0], later, later, "no answer " + HOSTILE[1]),
             )
         page = self.page()
         self.assertIn("Subscriptions that are not confirmed", page.text)
