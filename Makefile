@@ -66,7 +66,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-op
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
-	$(FUZZ_DEPS)
+	mandoc zsh systemd $(FUZZ_DEPS)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -92,14 +92,14 @@ Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check test-faults tests-build lint fuzz \
-	fuzz-build fuzz-merge clean
+	fuzz-build fuzz-merge clean man install uninstall dist deb
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(ENDPOINTS) $(CLI)  ## build cgi-bin/*.fcgi and build/flashduty-gateway
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile contrib/install.mk | column -t -s '|'
 
 $(OUT)/%.o: %.c VERSION Makefile
 	@mkdir -p $(@D)
@@ -199,5 +199,7 @@ lint: lint-deps  ## warnings of gcc and clang as errors, format, static checks, 
 
 clean:  ## remove what was built
 	rm -rf build cgi-bin/*.fcgi
+
+include contrib/install.mk
 
 -include $(wildcard $(OUT)/src/*.d $(OUT)/src/*/*.d $(OUT)/cgi-bin/*.d $(OUT)/tests/*/*.d)
