@@ -55,7 +55,7 @@ CGI_BIN ?= $(OUT)/cgi-bin
 CLI ?= $(OUT)/flashduty-gateway
 
 # The tests set both clocks and speak to loopback; nothing else differs.
-ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
+ALL_CFLAGS := -std=c17 -ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS) $(VARIANT_CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
 ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm

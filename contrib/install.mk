@@ -104,3 +104,20 @@ install: all man  ## install below PREFIX (/usr/local); DESTDIR stands before ev
 uninstall:  ## remove what install has installed; configuration and store stay
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
 	@find $(wildcard $(DESTDIR)$(DOCDIR) $(DESTDIR)$(dir $(CGIDIR))) -depth -type d -empty -delete
+
+# ---- the release's tarball ----
+
+NAME := flashduty-gateway-$(VERSION)
+TARBALL := build/$(NAME).tar.gz
+# A tarball that was unpacked makes the same one again.
+SOURCE_FILES = $(if $(wildcard .git),git ls-files,find . -type f -printf '%P\n' | \
+	grep -vE '^build/|^cgi-bin/.*\.fcgi$$|/__pycache__/|\.[od]$$')
+SOURCE_DATE = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),$(shell \
+	date -r VERSION +%s))
+
+dist:  ## make build/flashduty-gateway-VERSION.tar.gz, the same bytes each time
+	@mkdir -p build
+	@$(SOURCE_FILES) | LC_ALL=C sort | tar --create --files-from=- --transform='s|^|$(NAME)/|' \
+		--mtime=@$(SOURCE_DATE) --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX,a-s \
+		--format=gnu | gzip -9n >$(TARBALL)
+	@echo $(TARBALL)
