@@ -67,6 +67,7 @@ RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
 	mandoc zsh systemd $(FUZZ_DEPS)
+DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -92,7 +93,7 @@ Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check test-faults tests-build lint fuzz \
-	fuzz-build fuzz-merge clean man install uninstall dist deb
+	fuzz-build fuzz-merge clean man install uninstall dist deb deb-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -121,3 +121,14 @@ dist:  ## make build/flashduty-gateway-VERSION.tar.gz, the same bytes each time
 		--mtime=@$(SOURCE_DATE) --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX,a-s \
 		--format=gnu | gzip -9n >$(TARBALL)
 	@echo $(TARBALL)
+
+# ---- the Debian package ----
+
+# Built from the tarball, so that what git does not hold is not in it.
+deb: deb-deps dist  ## build the Debian package: build/flashduty-gateway_VERSION_ARCHITECTURE.deb
+	@rm -rf build/deb && mkdir build/deb && tar -xf $(TARBALL) -C build/deb
+	cd build/deb/$(NAME) && dpkg-buildpackage --build=binary --no-sign
+	@cp build/deb/*.deb build/deb/*.changes build/deb/*.buildinfo build
+
+deb-deps:
+	$(call install-deps,$(BUILD_DEPS) $(DEB_DEPS))
