@@ -136,6 +136,8 @@ class Life(Deb):
             except (OSError, EOFError) as problem:
                 self.statuses.append(problem)
             number += 10
+            # Many enough to meet the change of processes, few enough to be drained in seconds.
+            is_over.wait(0.05)
 
     def units(self, *words):
         """What systemctl says of each endpoint's socket and service."""
@@ -199,7 +201,9 @@ class Life(Deb):
         words = ("python3", "-B", "-m", "tests.simulator.flashduty", "--port", str(FLASHDUTY_PORT), "--print")
         simulator = self.sandbox.start(self.machine.command(*words), name="flashduty")
         self.machine.run("systemctl", "start", f"{PACKAGE}-drain.service")
-        wait_until(lambda: simulator.output.count("Critical: ") >= count, 60, "all alerts")
+        wait_until(
+            lambda: simulator.output.count("Critical: ") >= count, 100, f"the arrival of {count} alerts"
+        )
         wait_until(lambda: f"{count} delivered" in self.status(), 30, "the last answer")
         self.assertEqual(simulator.output.count("Critical: "), count)
         self.assertIn("the ledger adds up", self.status())
