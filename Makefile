@@ -65,7 +65,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-op
 	libconfig-dev libssl-dev libsqlite3-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
-TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
+TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy haproxy curl strace \
 	mandoc zsh systemd $(FUZZ_DEPS)
 DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
