@@ -8,7 +8,7 @@ VERSION := $(shell cat VERSION)
 VARIANT ?= release
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
-PACKAGES := fcgi libcjson libcurl libconfig libcrypto sqlite3
+PACKAGES := fcgi libcjson libcurl libconfig libcrypto libpcre2-8 sqlite3
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wformat=2 -Wvla -Wwrite-strings
@@ -62,11 +62,11 @@ ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
-	libconfig-dev libssl-dev libsqlite3-dev
+	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
-FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
-TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy haproxy curl strace \
-	mandoc zsh systemd $(FUZZ_DEPS)
+FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
+TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy \
+	haproxy mandoc zsh systemd curl strace $(FUZZ_DEPS) $(DEB_DEPS)
 DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
@@ -189,6 +189,13 @@ fuzz-build: $(FUZZERS)
 
 # The second parser is these targets' alone.
 $(OUT)/fuzzers/fuzz_json_differential $(OUT)/fuzzers/fuzz_event: ALL_LIBS += -ljansson
+
+# RE2 itself, which is C++, is this target's alone.
+$(OUT)/fuzzers/fuzz_routing: $(OUT)/tests/fuzz/re2_reference.o
+$(OUT)/fuzzers/fuzz_routing: ALL_LIBS += -lre2 -lstdc++
+$(OUT)/tests/fuzz/re2_reference.o: tests/fuzz/re2_reference.cc Makefile
+	@mkdir -p $(@D)
+	$(Q)clang++ -std=c++17 -O1 -g -Wall -Wextra $(WERROR) -c -o $@ $<
 
 # Lets the test fail single allocations of the gateway's own code.
 $(OUT)/tests/test_allocation: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
