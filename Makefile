@@ -64,10 +64,10 @@ ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
 	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
+DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy \
 	haproxy mandoc zsh systemd curl strace $(FUZZ_DEPS) $(DEB_DEPS)
-DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 

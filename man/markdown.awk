@@ -69,11 +69,14 @@ function open_list(kind, macro) {
     needs_break = 0
 }
 
-# Cells, without the bars that stand in `code`.
+# Cells. A bar within one has a backslash in front.
 function read_cells(line,    count, i) {
     sub(/^\| */, "", line)
     sub(/ *\|$/, "", line)
+    gsub(/\\\|/, "\001", line)
     count = split(line, cells, / *\| */)
+    for (i = 1; i <= count; i++)
+        gsub(/\001/, "|", cells[i])
     return count
 }
 
