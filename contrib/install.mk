@@ -54,7 +54,8 @@ $(MAN)/%.fcgi.8: $(MAN)/$(FIRST_ENDPOINT).fcgi.8
 # The files of servers and of systemd, told where the programs are.
 SERVER_FILES := $(wildcard apache-conf/* contrib/lighttpd/* contrib/nginx/* contrib/caddy/* \
 	contrib/haproxy/*)
-EXAMPLES := $(SERVER_FILES:contrib/%=%) gateway.conf
+EXAMPLE_FILES := $(shell find examples -type f)
+EXAMPLES := $(SERVER_FILES:contrib/%=%) $(EXAMPLE_FILES:examples/%=%)
 DOCUMENTS := README.md README.zh-CN.md CHANGELOG.md SECURITY.md $(wildcard docs/*)
 UNITS := $(foreach name,$(ENDPOINT_NAMES),flashduty-gateway-$(name).socket \
 	flashduty-gateway-$(name).service) flashduty-gateway-drain.service flashduty-gateway-drain.timer
@@ -97,7 +98,9 @@ install: all man  ## install below PREFIX (/usr/local); DESTDIR stands before ev
 	@for file in $(SERVER_FILES); do \
 		$(located) $$file $(put) $(DESTDIR)$(DOCDIR)/examples/$${file#contrib/} || exit 1; \
 	done
-	$(INSTALL) -m 644 examples/gateway.conf $(DESTDIR)$(DOCDIR)/examples
+	@for file in $(EXAMPLE_FILES); do \
+		$(INSTALL) -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; \
+	done
 	@echo 'Configuration and store are in /etc/flashduty-gateway and /var/lib/flashduty-gateway,'
 	@echo 'whatever PREFIX is.'
 

@@ -83,7 +83,8 @@ function read_cells(line,    count, i) {
 function put_row(count,    i, more) {
     put_item(inline(cells[1]))
     for (i = 2; i < count; i++)
-        more = more (i > 2 ? "; " : "") heads[i] ": " cells[i]
+        if (cells[i] != "")
+            more = more (more == "" ? "" : "; ") heads[i] ": " cells[i]
     if (more != "") {
         put_text(inline(more))
         print ".br"
