@@ -131,6 +131,7 @@ dist:  ## make build/flashduty-gateway-VERSION.tar.gz, the same bytes each time
 deb: deb-deps dist  ## build the Debian package: build/flashduty-gateway_VERSION_ARCHITECTURE.deb
 	@rm -rf build/deb && mkdir build/deb && tar -xf $(TARBALL) -C build/deb
 	cd build/deb/$(NAME) && dpkg-buildpackage --build=binary --no-sign
+	@rm -f build/flashduty-gateway*.deb
 	@cp build/deb/*.deb build/deb/*.changes build/deb/*.buildinfo build
 
 deb-deps:

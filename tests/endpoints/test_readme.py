@@ -30,10 +30,16 @@ RUN = {
 INSTALLATIONS = {
     "install", "apache-cgid", "apache-fcgid", "apache-proxy", "lighttpd", "nginx", "spawn",
 }  # fmt: skip
-CHECKED = INSTALLATIONS | {"make-test", "certificate"}
+# These are run by tests/packaging/test_deb.py, but for what installs other packages.
+PACKAGE = {
+    "package-install", "package-configure", "package-check", "package-apache", "package-lighttpd",
+    "package-nginx", "package-send", "package-upgrade",
+}  # fmt: skip
+CHECKED = INSTALLATIONS | PACKAGE | {"make-test", "certificate"}
 NOT_COMMANDS = {"smn", "severity-ces", "severity-guance"}
 
-INSTALLED = "/opt/flashduty-gateway"
+PROGRAM = "flashduty-gateway"
+INSTALLED = f"/opt/{PROGRAM}"
 CONFIGURED = "/etc/flashduty-gateway"
 STATE = "/var/lib/flashduty-gateway"
 PUBLIC = "https://gateway.example.com"
@@ -168,12 +174,14 @@ class Documents(unittest.TestCase):
     def test_files_that_are_named_exist(self):
         for document in DOCUMENTS:
             for code in [*INLINE.findall(text_of(document)), *blocks(document).values()]:
+                # Where `make install` puts what stands below contrib/.
+                code = code.replace(f"/usr/share/doc/{PROGRAM}/examples/", "contrib/")
                 for path in REPOSITORY_PATH.findall(code):
                     with self.subTest(document=document, path=path):
                         self.assertTrue(list(paths.ROOT.glob(path.rstrip("/"))))
 
     def test_make_targets_that_are_named_exist(self):
-        targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+        targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile") + text_of("contrib/install.mk"), re.MULTILINE))
         for document in DOCUMENTS:
             text = text_of(document)
             for code in [*INLINE.findall(text), *"".join(SHELL.findall(text)).splitlines()]:

@@ -1,18 +1,20 @@
 """`make deb`: the package is without a fault, and lives through its life on a machine of its own."""
 
+import os
 import re
 import shutil
-import subprocess
+import signal
 import tempfile
 import threading
 import unittest
 from pathlib import Path
 
+from tests.endpoints.test_readme import blocks
 from tests.packaging import machine
 from tests.packaging.trees import ENDPOINTS, VERSION, copy_of_tree, make, run
 from tests.support import paths
-from tests.support.fastcgi import Connection, whole_request
 from tests.support.cgi import variables
+from tests.support.fastcgi import Connection, whole_request
 from tests.support.gateway import guance_event, to_bytes
 from tests.support.process import Sandbox, wait_until
 
@@ -23,13 +25,27 @@ CONFIG = "/etc/flashduty-gateway/gateway.conf"
 STORE = "/var/lib/flashduty-gateway/gateway.db"
 KEY = "push-key-of-the-upgrade"
 FLASHDUTY_PORT = 9000
+FLASHDUTY_URL = f"http://127.0.0.1:{FLASHDUTY_PORT}/event/push/alert/standard"
 SETTINGS = f"""
-flashduty_url = "http://127.0.0.1:{FLASHDUTY_PORT}/event/push/alert/standard"
+flashduty_url = "{FLASHDUTY_URL}"
 rate_per_second = 0
 rate_per_minute = 0
 integrations = ( {{ name = "test" vendor = "guance" push_key = "{KEY}" flashduty_key = "key" }} )
 """
 WAITING = 300
+# Lines of the README that need a network.
+ELSEWHERE = ("sudo apt install", "sudo certbot")
+SUDO = """
+sudo() {
+    if [ "$1" = -u ]; then
+        user=$2
+        shift 2
+        setpriv --reuid="$user" --regid="$user" --init-groups "$@"
+    else
+        "$@"
+    fi
+}
+"""
 
 
 def older(package, folder):
@@ -102,6 +118,7 @@ class Life(Deb):
         self.addCleanup(self.sandbox.close)
         self.machine = machine.Machine(self.sandbox, self.folder)
         self.statuses = []
+        self.started = 0
 
     def apt(self, *words):
         """apt-get, which must ask for nothing."""
@@ -169,6 +186,48 @@ class Life(Deb):
             # It has raised this itself, as far as it needs.
             self.assertGreater(int(re.search(r"(?m)^Max open files +(\d+)", limits)[1]), 1024)
 
+    def follow(self, name, **replacements):
+        """A block of the README, as a person pastes it; what it said. There is no network to install
+        other packages and to get certificates from, and sudo has nothing to do."""
+        lines = blocks("README.md")[name].splitlines()
+        script = "\n".join(line for line in lines if not line.startswith(ELSEWHERE))
+        for old, new in replacements.items():
+            script = script.replace(old, new)
+        return self.machine.run("sh", "-e", "-c", SUDO + script)
+
+    def check_readme(self):
+        """From the installed package to alarms that have arrived, by the README alone."""
+        self.machine.run("rm", "-f", "/etc/lighttpd/conf-enabled/90-flashduty-gateway.conf")
+        simulator = self.start_flashduty()
+        self.follow("package-configure")
+        file = self.machine.path(CONFIG)
+        text = file.read_text(encoding="utf-8")
+        keys = dict(re.findall(r"/(ces|guance)\?integration_key=(\w+)", text))
+        text = re.sub(r'flashduty_key( *)= ""', r'flashduty_key\1= "a-flashduty-key"', text)
+        text = re.sub(r"topic_urn +=.*", 'topic_urn = [ "urn:smn:cn-north-4:*:ops-*" ]', text)
+        file.write_text(f'flashduty_url = "{FLASHDUTY_URL}"\n{text}', encoding="utf-8")
+        self.assertIn("valid, 2 integrations", self.follow("package-check"))
+        self.follow("package-lighttpd")
+        wait_until(
+            lambda: self.machine.call("curl", "-s", "http://localhost/guance/healthz").stdout.startswith("{"),
+            30,
+            "lighttpd",
+        )
+        local = {"https://gateway.example.com": "http://localhost", "PUSH_KEY": keys["guance"]}
+        said = self.follow("package-send", **local)
+        self.assertEqual(said.count('"outcome":"delivered"'), 2)
+        self.assertIn("the ledger adds up", said)
+        wait_until(lambda: "Ok: " in simulator.output, 10, "both at Flashduty")
+        # nsenter stands between.
+        os.killpg(simulator.pid, signal.SIGTERM)
+        simulator.stop()
+
+    def start_flashduty(self):
+        """A simulated Flashduty on the machine."""
+        words = ("python3", "-B", "-m", "tests.simulator.flashduty", "--port", str(FLASHDUTY_PORT), "--print")
+        self.started += 1
+        return self.sandbox.start(self.machine.command(*words), name=f"flashduty-{self.started}")
+
     def check_upgrade(self):
         """Over an outbox full of alerts, while more come: none is refused, all arrive."""
         self.machine.path(CONFIG).write_text(SETTINGS, encoding="utf-8")
@@ -198,8 +257,7 @@ class Life(Deb):
 
     def check_drained(self, count):
         """Everything that waited arrives once Flashduty is there."""
-        words = ("python3", "-B", "-m", "tests.simulator.flashduty", "--port", str(FLASHDUTY_PORT), "--print")
-        simulator = self.sandbox.start(self.machine.command(*words), name="flashduty")
+        simulator = self.start_flashduty()
         self.machine.run("systemctl", "start", f"{PACKAGE}-drain.service")
         wait_until(
             lambda: simulator.output.count("Critical: ") >= count, 100, f"the arrival of {count} alerts"
@@ -226,6 +284,7 @@ class Life(Deb):
         self.install(OLDER)
         self.assertEqual(self.installed(), OLDER)
         self.check_fresh()
+        self.check_readme()
         self.machine.run("debian/tests/alarm")
         self.machine.run("rm", "-r", STORE.rpartition("/")[0] + "/gateway.db")
         self.check_upgrade()
