@@ -60,6 +60,15 @@ def older(package, folder):
     return target
 
 
+def end_group(process):
+    """Ends what is run by nsenter, which passes no signal on."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+    process.stop()
+
+
 def setUpModule():
     """Builds the package once, from a tree of its own."""
     folder = Path(tempfile.mkdtemp(prefix="deb-"))
@@ -208,25 +217,27 @@ class Life(Deb):
         file.write_text(f'flashduty_url = "{FLASHDUTY_URL}"\n{text}', encoding="utf-8")
         self.assertIn("valid, 2 integrations", self.follow("package-check"))
         self.follow("package-lighttpd")
-        wait_until(
-            lambda: self.machine.call("curl", "-s", "http://localhost/guance/healthz").stdout.startswith("{"),
-            30,
-            "lighttpd",
-        )
+        # lighttpd starts, and the configuration is taken up.
+        wait_until(lambda: self.healthz("http://localhost/guance/healthz") == "200", 30, "a start")
         local = {"https://gateway.example.com": "http://localhost", "PUSH_KEY": keys["guance"]}
         said = self.follow("package-send", **local)
         self.assertEqual(said.count('"outcome":"delivered"'), 2)
         self.assertIn("the ledger adds up", said)
         wait_until(lambda: "Ok: " in simulator.output, 10, "both at Flashduty")
-        # nsenter stands between.
-        os.killpg(simulator.pid, signal.SIGTERM)
-        simulator.stop()
+        end_group(simulator)
+
+    def healthz(self, url):
+        """The status of a GET."""
+        words = ("curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", url)
+        return self.machine.call(*words).stdout
 
     def start_flashduty(self):
         """A simulated Flashduty on the machine."""
         words = ("python3", "-B", "-m", "tests.simulator.flashduty", "--port", str(FLASHDUTY_PORT), "--print")
         self.started += 1
-        return self.sandbox.start(self.machine.command(*words), name=f"flashduty-{self.started}")
+        simulator = self.sandbox.start(self.machine.command(*words), name=f"flashduty-{self.started}")
+        self.sandbox.defer(lambda: end_group(simulator))
+        return simulator
 
     def check_upgrade(self):
         """Over an outbox full of alerts, while more come: none is refused, all arrive."""
