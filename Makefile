@@ -55,7 +55,7 @@ CGI_BIN ?= $(OUT)/cgi-bin
 CLI ?= $(OUT)/flashduty-gateway
 
 # The tests set both clocks and speak to loopback; nothing else differs.
-ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
+ALL_CFLAGS := -std=c17 -ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS) $(VARIANT_CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
 ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
@@ -64,10 +64,10 @@ ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
 	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
+DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
-TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
-	prometheus \
-	$(FUZZ_DEPS)
+TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy \
+	haproxy mandoc zsh systemd curl strace prometheus $(FUZZ_DEPS) $(DEB_DEPS)
 # npm comes with nodejs where that is not Debian's own.
 BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -v npm),,nodejs npm)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
@@ -95,14 +95,14 @@ Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all help deps run-deps test-deps browser-deps lint-deps fuzz-deps run test check test-browser test-faults tests-build lint fuzz \
-	fuzz-build fuzz-merge clean
+	fuzz-build fuzz-merge clean man install uninstall dist deb deb-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(ENDPOINTS) $(CLI)  ## build cgi-bin/*.fcgi and build/flashduty-gateway
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile contrib/install.mk | column -t -s '|'
 
 $(OUT)/%.o: %.c VERSION Makefile
 	@mkdir -p $(@D)
@@ -221,5 +221,7 @@ lint: lint-deps  ## warnings of gcc and clang as errors, format, static checks, 
 
 clean:  ## remove what was built
 	rm -rf build cgi-bin/*.fcgi
+
+include contrib/install.mk
 
 -include $(wildcard $(OUT)/src/*.d $(OUT)/src/*/*.d $(OUT)/cgi-bin/*.d $(OUT)/tests/*/*.d)

@@ -34,6 +34,7 @@ from tests.support import canaries, paths, process, shared  # noqa: E402
 # Folders of Python modules, slowest first, and the builds that they are run with: web servers are
 # slow to start and know nothing of threads in the program, so they are spared the thread sanitizer.
 FOLDERS = {
+    "packaging": ("release",),
     "faults": ("release", "asan"),
     "servers": ("release", "asan"),
     "endpoints": paths.VARIANTS,

@@ -33,10 +33,16 @@ INSTALLATIONS = {
 }  # fmt: skip
 # tests/servers/test_door.py runs web servers with them.
 DOORS = {"door-apache", "door-lighttpd", "door-nginx"}
-CHECKED = INSTALLATIONS | DOORS | {"make-test", "certificate"}
+# These are run by tests/packaging/test_deb.py, but for what installs other packages.
+PACKAGE = {
+    "package-install", "package-configure", "package-check", "package-apache", "package-lighttpd",
+    "package-nginx", "package-send", "package-upgrade",
+}  # fmt: skip
+CHECKED = INSTALLATIONS | DOORS | PACKAGE | {"make-test", "certificate"}
 NOT_COMMANDS = {"smn", "watchdog", "canary", "severity-ces", "severity-guance"}
 
-INSTALLED = "/opt/flashduty-gateway"
+PROGRAM = "flashduty-gateway"
+INSTALLED = f"/opt/{PROGRAM}"
 CONFIGURED = "/etc/flashduty-gateway"
 STATE = "/var/lib/flashduty-gateway"
 PUBLIC = "https://gateway.example.com"
@@ -171,12 +177,14 @@ class Documents(unittest.TestCase):
     def test_files_that_are_named_exist(self):
         for document in DOCUMENTS:
             for code in [*INLINE.findall(text_of(document)), *blocks(document).values()]:
+                # Where `make install` puts what stands below contrib/.
+                code = code.replace(f"/usr/share/doc/{PROGRAM}/examples/", "contrib/")
                 for path in REPOSITORY_PATH.findall(code):
                     with self.subTest(document=document, path=path):
                         self.assertTrue(list(paths.ROOT.glob(path.rstrip("/"))))
 
     def test_make_targets_that_are_named_exist(self):
-        targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+        targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile") + text_of("contrib/install.mk"), re.MULTILINE))
         for document in DOCUMENTS:
             text = text_of(document)
             for code in [*INLINE.findall(text), *"".join(SHELL.findall(text)).splitlines()]:
