@@ -42,13 +42,18 @@ else ifeq ($(VARIANT),tsan)
   VARIANT_LDFLAGS := -fsanitize=thread
 else ifeq ($(VARIANT),clang)
   override CC := clang
+else ifeq ($(VARIANT),static)
+  # For hosts of which nothing is known: a program that needs nothing of them.
+  VARIANT_CFLAGS := -DSTATIC_BUILD -Ibuild/static/libraries/include $(HARDENING)
+  VARIANT_LDFLAGS := $(filter-out -pie,$(HARDENING_LD)) -static-pie \
+	-Wl,--wrap=free,--wrap=realloc -Lbuild/static/libraries/lib
 else ifeq ($(VARIANT),fuzz)
   override CC := clang
   VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
   VARIANT_LDFLAGS := -fsanitize=address,undefined
 else
-  $(error VARIANT is release, asan, tsan, clang or fuzz)
+  $(error VARIANT is release, asan, tsan, clang, static or fuzz)
 endif
 OUT ?= build/$(VARIANT)
 CGI_BIN ?= $(OUT)/cgi-bin
@@ -59,6 +64,9 @@ ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(W
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS) $(VARIANT_CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
 ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
+ifeq ($(VARIANT),static)
+  ALL_LIBS := -lcurl -lcares -lssl -lcrypto -lsqlite3 -lconfig -lcjson -lfcgi -lpcre2-8 -lm
+endif
 
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
