@@ -7,6 +7,7 @@
 VERSION := $(shell cat VERSION)
 VARIANT ?= release
 PKG_CONFIG ?= pkg-config
+STRIP ?= strip
 CFLAGS ?= -O2 -g
 PACKAGES := fcgi libcjson libcurl libconfig libcrypto libpcre2-8 sqlite3
 
@@ -43,10 +44,18 @@ else ifeq ($(VARIANT),tsan)
 else ifeq ($(VARIANT),clang)
   override CC := clang
 else ifeq ($(VARIANT),static)
-  # For hosts of which nothing is known: a program that needs nothing of them.
-  VARIANT_CFLAGS := -DSTATIC_BUILD -Ibuild/static/libraries/include $(HARDENING)
-  VARIANT_LDFLAGS := $(filter-out -pie,$(HARDENING_LD)) -static-pie \
-	-Wl,--wrap=free,--wrap=realloc -Lbuild/static/libraries/lib
+  # For hosts of which nothing is known: programs that need nothing of them. The linker warns of
+  # calls that would load libraries; they are in paths that are never taken.
+  OUT := build/static$(TARGET:%=-%)
+  ifdef TARGET
+    override CC := $(TARGET)-gcc
+    AR := $(TARGET)-ar
+    STRIP := $(TARGET)-strip
+  endif
+  LIBRARIES := $(OUT)/libraries/lib/libcurl.a
+  VARIANT_CFLAGS := -DSTATIC_BUILD -I$(OUT)/libraries/include $(HARDENING)
+  VARIANT_LDFLAGS := $(filter-out -pie,$(HARDENING_LD)) -static-pie $(call try,-Wl$(comma)--no-warnings) \
+	-Wl,--wrap=free,--wrap=realloc -L$(OUT)/libraries/lib
 else ifeq ($(VARIANT),fuzz)
   override CC := clang
   VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
@@ -71,6 +80,7 @@ endif
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
 	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
+HOSTING_DEPS := libc-ares-dev dpkg-dev zip ca-certificates
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
@@ -99,7 +109,7 @@ SECONDS ?= 600
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check test-faults tests-build lint fuzz \
+.PHONY: all help deps run-deps test-deps lint-deps hosting-deps fuzz-deps run hosting pack test check test-faults tests-build lint fuzz \
 	fuzz-build fuzz-merge clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -109,7 +119,12 @@ all: $(ENDPOINTS) $(CLI)  ## build cgi-bin/*.fcgi and build/flashduty-gateway
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-$(OUT)/%.o: %.c VERSION Makefile
+# curl and cJSON for the static build, which takes half a minute once.
+$(LIBRARIES): contrib/hosting/static-libraries.sh
+	@$(if $(Q),echo '  LIB  $(OUT)/libraries')
+	$(Q)CC='$(CC)' AR='$(AR)' HOST='$(TARGET)' $< $(OUT)/libraries
+
+$(OUT)/%.o: %.c VERSION Makefile | $(LIBRARIES)
 	@mkdir -p $(@D)
 	@$(if $(Q),echo '  CC   $@')
 	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter src/% cgi-bin/%,$<),-include src/base/banned.h) \
@@ -128,6 +143,8 @@ $(CLI): $(CLI_OBJECTS) $(OUT)/libgateway.a
 	@mkdir -p $(@D)
 	@$(if $(Q),echo '  LD   $@')
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(ENDPOINTS) $(CLI): $(LIBRARIES)
 
 $(OUT)/fuzzers/%: $(OUT)/tests/fuzz/%.o $(OUT)/libgateway.a
 	@mkdir -p $(@D)
@@ -157,6 +174,27 @@ fuzz-deps:
 run: run-deps  ## build, start behind lighttpd with a simulated Flashduty, send two sample alarms
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/run_demo.py
+
+hosting-deps:
+	$(call install-deps,$(BUILD_DEPS) $(HOSTING_DEPS))
+
+hosting: hosting-deps  ## build a folder and a zip to upload to a shared host: static programs, .htaccess
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=static all
+	@$(MAKE) --no-print-directory VARIANT=static pack
+
+HOSTING := build/hosting$(TARGET:%=-%)
+MACHINE = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+pack:
+	@rm -rf $(HOSTING)
+	@mkdir -p $(HOSTING)/alerts
+	@for program in $(ENDPOINTS) $(CLI); do \
+		$(STRIP) -o $(HOSTING)/alerts/$${program##*/} $$program || exit 1; \
+	done
+	@install -m 644 apache-conf/htaccess $(HOSTING)/alerts/.htaccess
+	@install -m 644 examples/gateway.conf $(HOSTING)/alerts/example.conf
+	@install -m 644 contrib/hosting/index.html $(HOSTING)/alerts/index.html
+	@cd $(HOSTING) && zip -q -X -r flashduty-gateway-$(VERSION)-$(MACHINE).zip alerts
+	@ls $(HOSTING)/*.zip
 
 test: test-deps  ## build with and without sanitizers and run every test
 	@for variant in release asan tsan; do \

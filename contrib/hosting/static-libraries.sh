@@ -53,7 +53,7 @@ build_curl() {
         --disable-telnet --disable-tftp --disable-pop3 --disable-imap --disable-smb --disable-smtp \
         --disable-gopher --disable-mqtt --disable-manual --disable-ntlm --disable-ntlm-wb \
         --disable-tls-srp --disable-unix-sockets --disable-cookies --disable-doh --disable-mime \
-        --disable-netrc --disable-progress-meter --disable-alt-svc --disable-hsts \
+        --disable-progress-meter --disable-alt-svc --disable-hsts \
         --disable-websockets --disable-headers-api --disable-get-easy-options --disable-verbose \
         --disable-crypto-auth --without-zlib --without-brotli --without-zstd --without-libpsl \
         --without-libgsasl --without-libssh2 --without-librtmp --without-libidn2 \
@@ -83,3 +83,4 @@ fetch >"$work/fetch.log" 2>&1 || {
     echo "The libraries could not be built: $work/build.log" >&2
     exit 1
 }
+rm -rf "$work"
