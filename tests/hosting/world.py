@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.simulator import smn
 from tests.simulator.flashduty import Flashduty
-from tests.support import fixtures
+from tests.support import fixtures, shared
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 
@@ -27,20 +27,41 @@ SMN_HOST = "smn.cn-north-4.myhuaweicloud.com"
 HUAWEI_ADDRESS = "119.8.0.1"
 HOSTS = f"127.0.0.1 localhost\n{HUAWEI_ADDRESS} {CONSOLE_HOST} {SMN_HOST}\n"
 RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
+NAMES = (FLASHDUTY_HOST, CONSOLE_HOST, SMN_HOST)
 KEY = "world-key-0123456789"
+
+
+OWNER, GROUP = os.geteuid(), os.getegid()
+HAS_USERS = OWNER == 0
+NO_USERS = "only root may run programs as several users"
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _unshare(flags):
+    if _LIBC.unshare(flags) != 0:
+        why = os.strerror(ctypes.get_errno())
+        raise unittest.SkipTest(f"no namespaces for a network and a file tree of our own: {why}")
+
+
+def _be(user, group, outside_user, outside_group):
+    """In a new user namespace: who we are in it."""
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {outside_user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {outside_group} 1")
+
+
+def be_oneself():
+    """For a child: whoever is not root outside is not here either."""
+    if not HAS_USERS:
+        _LIBC.unshare(CLONE_NEWUSER)
+        _be(OWNER, GROUP, 0, 0)
 
 
 def enter():
     """Goes there, once for a process; skips the tests where the system does not allow it."""
-    owner, group = os.geteuid(), os.getegid()
-    flags = CLONE_NEWNS | CLONE_NEWNET | (0 if owner == 0 else CLONE_NEWUSER)
-    if ctypes.CDLL(None, use_errno=True).unshare(flags) != 0:
-        why = os.strerror(ctypes.get_errno())
-        raise unittest.SkipTest(f"no namespaces for a network and a file tree of our own: {why}")
-    if owner != 0:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {owner} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    _unshare(CLONE_NEWNS | CLONE_NEWNET | (0 if HAS_USERS else CLONE_NEWUSER))
+    if not HAS_USERS:
+        _be(0, 0, OWNER, GROUP)
     run("mount", "--make-rprivate", "/")
     run("ip", "link", "set", "lo", "up")
     run("ip", "address", "add", f"{HUAWEI_ADDRESS}/32", "dev", "lo")
@@ -54,9 +75,10 @@ def run(*argv):
         raise AssertionError(f"{' '.join(map(str, argv))}: {done.stdout}{done.stderr}")
 
 
-def put_in_place(file, place):
+def put_in_place(sandbox, file, place):
     """Lets everybody in this world see a file or folder at a place of the system."""
     run("mount", "--bind", str(file), place)
+    sandbox.defer(lambda: run("umount", "-l", place))
 
 
 class NameServer:
@@ -113,8 +135,8 @@ class World:
 
     def __init__(self, sandbox):
         self.folder = sandbox.folder
-        names = (FLASHDUTY_HOST, CONSOLE_HOST, SMN_HOST)
-        self.keys = smn.Keys(self.folder / "keys", names).make()
+        with shared.locked("world"):
+            self.keys = smn.Keys(shared.folder() / "world", NAMES).make()
         self.certificates = self.folder / "certs"
         self.certificates.mkdir()
         ca = self.keys.ca_certificate.read_bytes()

@@ -1,0 +1,115 @@
+"""A shared host: Apache with .htaccess alone, and an account whose programs run by suEXEC.
+
+Who is not root has one user only: there the account's programs run as Apache does.
+"""
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+from tests.hosting import upload, world
+from tests.servers import test_apache
+from tests.support import shared
+from tests.support.answer import http_request
+from tests.support.process import wait_for_port
+from tests.support.webserver import owned_folder
+
+USER = SimpleNamespace(pw_name="account", pw_uid=7001, pw_gid=7001)
+SUEXEC = "/usr/lib/apache2/suexec"
+HAS_SUEXEC = world.HAS_USERS and os.path.exists(SUEXEC) and test_apache.has_module("suexec")
+
+
+class Host:
+    """The account's home and the web server, ready to be started. What test_apache wants of a site."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+        self.folder = sandbox.folder
+        self.port = shared.free_port()
+        self.world = world.World(sandbox)
+        self.user = pwd.getpwnam("www-data") if world.HAS_USERS else None
+        self.account = USER if HAS_SUEXEC else None
+        self.logs = owned_folder(self.folder, "logs", self.user)
+        self.run = owned_folder(self.folder, "run", self.user)
+        self.access_log, self.error_log = self.logs / "access.log", self.logs / "error.log"
+        self.home = owned_folder(self.folder, "home", self.account)
+        self.www = owned_folder(self.home, "public_html", self.account)
+        self.alerts = upload.unpack(self.www, self.account and self.account.pw_uid)
+        self.state = self.home / ".local/state/flashduty-gateway"
+        self._furnish()
+
+    def write(self, name, text):
+        """Writes a file of the server's configuration."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def _put(self, file, place):
+        world.put_in_place(self.sandbox, file, place)
+
+    def _furnish(self):
+        """Names, certificates and users, for everybody in this world."""
+        self._put(self.world.hosts, "/etc/hosts")
+        self._put(self.world.resolv_conf, os.path.realpath("/etc/resolv.conf"))
+        self._put(self.world.certificates, "/etc/ssl/certs")
+        uid = self.account.pw_uid if self.account else self._uid_of_programs()
+        users = Path("/etc/passwd").read_text(encoding="utf-8").splitlines()
+        users = [line for line in users if line.split(":")[2] != str(uid)]
+        users.append(f"account:x:{uid}:{uid}::{self.home}:/bin/sh\n")
+        self._put(self.write("passwd", "\n".join(users)), "/etc/passwd")
+        if self.account:
+            groups = Path("/etc/group").read_text(encoding="utf-8") + f"account:x:{uid}:\n"
+            self._put(self.write("group", groups), "/etc/group")
+            suexec = self.write("suexec.conf", f"{self.folder}\npublic_html/cgi-bin\n")
+            self._put(suexec, f"/etc/apache2/suexec/{self.user.pw_name}")
+            self._put(self._folder_for_logs(), "/var/log")
+
+    def _folder_for_logs(self):
+        folder = self.folder / "var-log"
+        folder.joinpath("apache2").mkdir(parents=True)
+        return folder
+
+    def _uid_of_programs(self):
+        return self.user.pw_uid if self.user else world.OWNER
+
+    def start(self, module, lines, virtual_host=""):
+        """Starts Apache with one module for programs."""
+        modules = ["rewrite", module]
+        if self.account:
+            modules.append("suexec")
+            virtual_host += f"\n    SuexecUserGroup {USER.pw_name} {USER.pw_name}"
+        virtual_host += f"""
+    <Directory "{self.www}">
+        AllowOverride All
+        Require all granted
+        DirectoryIndex index.html
+    </Directory>
+    LogFormat "%h %l %u %t \\"%m %U %H\\" %>s %O" flashduty_gateway
+"""
+        text = test_apache.configuration(self, modules, virtual_host, lines)
+        test_apache.run(self, text)
+
+    def start_server(self, argv, name):
+        """Starts it in the foreground, waits until it listens."""
+        self.server = self.sandbox.start(
+            argv, name=name, env={"PATH": "/usr/bin:/bin"}, preexec_fn=world.be_oneself
+        )
+        wait_for_port(self.port, self.server)
+
+    def request(self, path, body=None, **options):
+        """One HTTP request."""
+        return http_request(self.port, path, body, **options)
+
+    def command(self, *words):
+        """What the account's cron runs."""
+        be = {"user": USER.pw_uid, "group": USER.pw_gid} if self.account else {}
+        if not self.account and self.user:
+            be = {"user": self.user.pw_uid, "group": self.user.pw_gid}
+        return subprocess.run(
+            [self.alerts / "flashduty-gateway", *words],
+            env={"PATH": "/usr/bin:/bin", "HOME": str(self.home), "SHELL": "/bin/sh"},
+            cwd=self.home, capture_output=True, text=True, timeout=90, check=False,
+            preexec_fn=None if be else world.be_oneself, extra_groups=[] if be else None, **be,
+        )  # fmt: skip
