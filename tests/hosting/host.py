@@ -5,6 +5,7 @@ Who is not root has one user only: there the account's programs run as Apache do
 
 import os
 import pwd
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,18 +25,23 @@ HAS_SUEXEC = world.HAS_USERS and os.path.exists(SUEXEC) and test_apache.has_modu
 class Host:
     """The account's home and the web server, ready to be started. What test_apache wants of a site."""
 
+    has_suexec = HAS_SUEXEC
+    environment = {"PATH": "/usr/bin:/bin"}
+
     def __init__(self, sandbox):
         self.sandbox = sandbox
         self.folder = sandbox.folder
         self.port = shared.free_port()
         self.world = world.World(sandbox)
         self.user = pwd.getpwnam("www-data") if world.HAS_USERS else None
-        self.account = USER if HAS_SUEXEC else None
+        self.account = USER if self.has_suexec else None
         self.logs = owned_folder(self.folder, "logs", self.user)
         self.run = owned_folder(self.folder, "run", self.user)
         self.access_log, self.error_log = self.logs / "access.log", self.logs / "error.log"
-        self.home = owned_folder(self.folder, "home", self.account)
+        self.home = self._make_home()
         self.www = owned_folder(self.home, "public_html", self.account)
+        # Where Apache sees it.
+        self.served = self.www
         self.alerts = upload.unpack(self.www, self.account and self.account.pw_uid)
         self.state = self.home / ".local/state/flashduty-gateway"
         self._furnish()
@@ -46,6 +52,9 @@ class Host:
         path.write_text(text, encoding="utf-8")
         return path
 
+    def _make_home(self):
+        return owned_folder(self.folder, "home", self.account or self.user)
+
     def _put(self, file, place):
         world.put_in_place(self.sandbox, file, place)
 
@@ -54,7 +63,7 @@ class Host:
         self._put(self.world.hosts, "/etc/hosts")
         self._put(self.world.resolv_conf, os.path.realpath("/etc/resolv.conf"))
         self._put(self.world.certificates, "/etc/ssl/certs")
-        uid = self.account.pw_uid if self.account else self._uid_of_programs()
+        uid = self._uid_of_programs()
         users = Path("/etc/passwd").read_text(encoding="utf-8").splitlines()
         users = [line for line in users if line.split(":")[2] != str(uid)]
         users.append(f"account:x:{uid}:{uid}::{self.home}:/bin/sh\n")
@@ -72,7 +81,8 @@ class Host:
         return folder
 
     def _uid_of_programs(self):
-        return self.user.pw_uid if self.user else world.OWNER
+        user = self.account or self.user
+        return user.pw_uid if user else world.OWNER
 
     def start(self, module, lines, virtual_host=""):
         """Starts Apache with one module for programs."""
@@ -81,20 +91,20 @@ class Host:
             modules.append("suexec")
             virtual_host += f"\n    SuexecUserGroup {USER.pw_name} {USER.pw_name}"
         virtual_host += f"""
-    <Directory "{self.www}">
+    <Directory "{self.served}">
         AllowOverride All
         Require all granted
         DirectoryIndex index.html
     </Directory>
     LogFormat "%h %l %u %t \\"%m %U %H\\" %>s %O" flashduty_gateway
 """
-        text = test_apache.configuration(self, modules, virtual_host, lines)
+        text = test_apache.configuration(self, modules, virtual_host, lines, self.served)
         test_apache.run(self, text)
 
     def start_server(self, argv, name):
         """Starts it in the foreground, waits until it listens."""
         self.server = self.sandbox.start(
-            argv, name=name, env={"PATH": "/usr/bin:/bin"}, preexec_fn=world.be_oneself
+            argv, name=name, env=self.environment, preexec_fn=world.be_oneself
         )
         wait_for_port(self.port, self.server)
 
@@ -102,14 +112,59 @@ class Host:
         """One HTTP request."""
         return http_request(self.port, path, body, **options)
 
+    def _become_account(self):
+        """In a child: whom the account's programs run as."""
+        world.be_oneself()
+        user = self.account or self.user
+        if user:
+            os.setgroups([])
+            os.setgid(user.pw_gid)
+            os.setuid(user.pw_uid)
+
     def command(self, *words):
         """What the account's cron runs."""
-        be = {"user": USER.pw_uid, "group": USER.pw_gid} if self.account else {}
-        if not self.account and self.user:
-            be = {"user": self.user.pw_uid, "group": self.user.pw_gid}
         return subprocess.run(
-            [self.alerts / "flashduty-gateway", *words],
-            env={"PATH": "/usr/bin:/bin", "HOME": str(self.home), "SHELL": "/bin/sh"},
-            cwd=self.home, capture_output=True, text=True, timeout=90, check=False,
-            preexec_fn=None if be else world.be_oneself, extra_groups=[] if be else None, **be,
+            [self.alerts / "flashduty-gateway", *words], preexec_fn=self._become_account,
+            env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=90, check=False,
         )  # fmt: skip
+
+
+class ChrootHost(Host):
+    """Apache shuts itself into a folder with nothing but the account, its user's entry, names and
+    certificates."""
+
+    has_suexec = False
+    # What glibc loads when a thread ends, which is not there any more.
+    environment = {**Host.environment, "LD_PRELOAD": "libgcc_s.so.1"}
+
+    def _make_home(self):
+        self.root = self.folder / "root"
+        self.root.mkdir()
+        return owned_folder(self.root, "mnt", self.user)
+
+    def _furnish(self):
+        etc = self.root / "etc"
+        etc.joinpath("ssl").mkdir(parents=True)
+        shutil.copy(self.world.hosts, etc)
+        shutil.copy(self.world.resolv_conf, etc)
+        shutil.copytree(self.world.certificates, etc / "ssl/certs", symlinks=True)
+        uid = self._uid_of_programs()
+        etc.joinpath("passwd").write_text(f"account:x:{uid}:{uid}::/mnt:/bin/sh\n")
+        # Apache wants to see what it serves before and after.
+        self._put(self.home, "/mnt")
+        self.served = "/mnt/public_html"
+
+    def start(self, module, lines="", virtual_host=""):
+        super().start(module, f"{lines}\nChrootDir {self.root}", virtual_host)
+
+    def _become_account(self):
+        os.chroot(self.root)
+        os.chdir("/")
+        super()._become_account()
+
+    def command(self, *words):
+        self.alerts, alerts = Path(self.served, "alerts"), self.alerts
+        try:
+            return super().command(*words)
+        finally:
+            self.alerts = alerts

@@ -9,7 +9,7 @@ import time
 import unittest
 
 from tests.hosting import upload, world
-from tests.hosting.host import HAS_SUEXEC, Host
+from tests.hosting.host import HAS_SUEXEC, ChrootHost, Host
 from tests.servers import test_apache
 from tests.simulator import smn
 from tests.support.gateway import guance_event
@@ -29,12 +29,13 @@ class FirstMinute:
     """Mixed into a TestCase that overrides start(host); one host serves all its tests."""
 
     number = 0
+    make_host = Host
 
     @classmethod
     def setUpClass(cls):
         sandbox = Sandbox()
         try:
-            cls.host = Host(sandbox)
+            cls.host = cls.make_host(sandbox)
             cls.start(cls.host)
         except BaseException:
             sandbox.close()
@@ -158,6 +159,18 @@ class FastCgi(FirstMinute, unittest.TestCase):
     @classmethod
     def start(cls, host):
         host.start("fcgid", test_apache.fcgid_folders(host))
+
+
+@unittest.skipUnless(world.HAS_USERS, "only root may start Apache in a chroot")
+@unittest.skipUnless(test_apache.has_module("cgi"), "Apache with mod_cgi is not installed")
+class InChroot(FirstMinute, unittest.TestCase):
+    """Apache in a chroot where nothing is but the folder, names, certificates, a line of passwd."""
+
+    make_host = ChrootHost
+
+    @classmethod
+    def start(cls, host):
+        host.start("cgi")
 
 
 class Users(unittest.TestCase):
