@@ -190,6 +190,14 @@ static enum cli_exit run(const struct command *command, int argc, char **argv)
     return status;
 }
 
+/* In a folder of programs a web server would start this one too, with a visitor's words. */
+static enum cli_exit refuse_visitor(void)
+{
+    printf("Status: 403 Forbidden\r\nContent-Type: text/plain\r\n\r\n"
+           "This is a command line, not for visitors: keep it out of the web server's folders.\n");
+    return CLI_NO;
+}
+
 int main(int argc, char **argv)
 {
     enum cli_exit status = CLI_USAGE;
@@ -201,7 +209,9 @@ int main(int argc, char **argv)
         if (!strcmp(commands[i]->name, name))
             command = commands[i];
     }
-    if (command) {
+    if (getenv("GATEWAY_INTERFACE")) {
+        status = refuse_visitor();
+    } else if (command) {
         current = name;
         status = run(command, argc - 2, argv + 2);
     } else if (!strcmp(name, "--version")) {

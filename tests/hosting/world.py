@@ -86,7 +86,8 @@ class NameServer:
 
     def __init__(self, name, address):
         self._question = b"".join(bytes([len(part)]) + part for part in name.encode().split(b"."))
-        self._address = socket.inet_aton(address)
+        self.address = address
+        self.is_silent = False
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 53))
         self._socket.settimeout(0.05)
@@ -109,6 +110,8 @@ class NameServer:
                 query, peer = self._socket.recvfrom(512)
             except TimeoutError:
                 continue
+            if self.is_silent:
+                continue
             self._socket.sendto(self._answer(query), peer)
 
     def _answer(self, query):
@@ -119,7 +122,7 @@ class NameServer:
         self.asked += is_known
         flags = b"\x81\x80" if is_known else b"\x81\x83"
         head = query[:2] + flags + b"\0\1" + (b"\0\1" if has_address else b"\0\0") + b"\0\0\0\0"
-        record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + self._address if has_address else b""
+        record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(self.address) if has_address else b""
         return head + query[12:end] + record
 
 
