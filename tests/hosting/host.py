@@ -46,6 +46,16 @@ class Host:
         self.state = self.home / ".local/state/flashduty-gateway"
         self._furnish()
 
+    def copy_of_folder(self, name):
+        """The uploaded folder once more, under another name, to be changed."""
+        copy = self.www / name
+        shutil.copytree(self.alerts, copy)
+        owner = self.account or self.user
+        for path in (copy, *copy.iterdir()):
+            if owner:
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        return copy
+
     def write(self, name, text):
         """Writes a file of the server's configuration."""
         path = self.folder / name

@@ -7,17 +7,20 @@ import json
 import re
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.hosting import upload, world
 from tests.hosting.host import HAS_SUEXEC, ChrootHost, Host
 from tests.servers import test_apache
 from tests.simulator import smn
-from tests.support.gateway import guance_event
+from tests.support.gateway import guance_event, to_bytes
 from tests.support.process import Sandbox
 
 QUERY = f"?integration_key={world.KEY}"
 JSON = {"Content-Type": "application/json"}
 SECONDS = 60
+# Of an account at once: fewer than hosts allow, so that few requests are too many.
+PROCESSES = 5
 
 
 def setUpModule():
@@ -114,13 +117,13 @@ class FirstMinute:
         self.assert_outcome(self.post("guance", self.event()), 202, "queued")
         self.world.flashduty.script.clear()
 
-    def assert_sent_by(self, act):
-        """Whatever it takes turns with, the alarm arrives."""
+    def assert_sent_by(self, act, count=2):
+        """Whatever waits, so many alarms are there in the end."""
         end = time.monotonic() + SECONDS
-        while len(self.world.flashduty.events) < 2 and time.monotonic() < end:
+        while len(self.world.flashduty.events) < count and time.monotonic() < end:
             act()
-            self.world.flashduty.wait_for_events(2, 1)
-        self.assertEqual(len(self.world.flashduty.events), 2)
+            self.world.flashduty.wait_for_events(count, 1)
+        self.assertEqual(len(self.world.flashduty.events), count)
 
     def test_cron_drains_after_an_outage(self):
         self.queue()
@@ -132,15 +135,21 @@ class FirstMinute:
         self.queue()
         self.assert_sent_by(lambda: self.host.request("/alerts/ces/healthz"))
 
-    def test_files_uploaded_without_permissions_are_told_about(self):
-        program = self.host.alerts / "guance.fcgi"
-        copy = self.host.alerts / "other.fcgi"
-        copy.write_bytes(program.read_bytes())
-        copy.chmod(0o644)
-        self.addCleanup(copy.unlink)
-        answer = self.host.request("/alerts/other.fcgi")
+    def test_programs_uploaded_without_permissions_are_told_about(self):
+        self.host.copy_of_folder("as-0644").joinpath("guance.fcgi").chmod(0o644)
+        answer = self.host.request("/as-0644/guance.fcgi")
         self.assertEqual(answer.status, 500)
         self.assertIn(b"755", answer.body)
+
+    def test_names_that_end_with_cgi(self):
+        folder = self.host.copy_of_folder("renamed")
+        for name in upload.endpoints(folder):
+            folder.joinpath(f"{name}.fcgi").rename(folder / f"{name}.cgi")
+        rules = folder / ".htaccess"
+        rules.write_text(rules.read_text().replace(".fcgi", ".cgi"))
+        for path in ("guance.cgi", "guance"):
+            answer = self.host.request(f"/renamed/{path}{QUERY}", to_bytes(self.event()), headers=JSON)
+            self.assert_outcome(answer, 200, "delivered")
 
 
 @unittest.skipUnless(test_apache.has_module("cgid"), "Apache with mod_cgid is not installed")
@@ -149,7 +158,44 @@ class PlainCgi(FirstMinute, unittest.TestCase):
 
     @classmethod
     def start(cls, host):
-        host.start("cgid", test_apache.cgid_socket(host))
+        folder = host.copy_of_folder("cgi-bin")
+        host.start("cgid", test_apache.cgid_socket(host), f"""
+    <Directory "{folder}">
+        AllowOverride None
+        Options ExecCGI
+        SetHandler cgi-script
+    </Directory>""")  # fmt: skip
+
+    def test_a_folder_of_programs_without_htaccess(self):
+        for endpoint in upload.endpoints(self.host.alerts):
+            answer = self.host.request(f"/cgi-bin/{endpoint}.fcgi/healthz")
+            self.assertEqual(answer.status, 200, answer.body)
+        answer = self.host.request("/cgi-bin/flashduty-gateway?status")
+        self.assertEqual(answer.status, 403)
+        self.assertIn(b"not for visitors", answer.body)
+
+    @unittest.skipUnless(HAS_SUEXEC, "processes are counted a user: Apache's own would count, too")
+    def test_more_at_once_than_the_account_may_have(self):
+        folder = self.host.copy_of_folder("few")
+        with open(folder / ".htaccess", "a", encoding="ascii") as rules:
+            rules.write(f"RLimitNPROC {PROCESSES} {PROCESSES}\n")
+        self.world.flashduty.answer({"do": "hang", "seconds": 2}, times=None)
+
+        def post(event):
+            return self.host.request(f"/few/guance.fcgi{QUERY}", event, headers=JSON)
+
+        events = [to_bytes(self.event()) for _ in range(4 * PROCESSES)]
+        with ThreadPoolExecutor(len(events)) as pool:
+            answers = list(pool.map(post, events))
+        kept = [answer for answer in answers if answer.status in (200, 202)]
+        refused = [answer for answer in answers if answer not in kept]
+        self.assertTrue(kept)
+        self.assertTrue(refused)
+        for answer in refused:
+            self.assertEqual(answer.status, 500)
+            self.assertIn(b"too many", answer.body)
+        self.world.flashduty.script.clear()
+        self.assert_sent_by(lambda: self.host.command("drain"), len(kept))
 
 
 @unittest.skipUnless(test_apache.has_module("fcgid"), "Apache with mod_fcgid is not installed")
