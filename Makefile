@@ -84,6 +84,7 @@ HOSTING_DEPS := libc-ares-dev dpkg-dev zip ca-certificates
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
+	apache2-suexec-custom iproute2 mount \
 	$(FUZZ_DEPS)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
@@ -163,7 +164,7 @@ run-deps:
 	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS))
 
 test-deps:
-	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(TEST_DEPS))
+	$(call install-deps,$(BUILD_DEPS) $(HOSTING_DEPS) $(RUN_DEPS) $(TEST_DEPS))
 
 lint-deps:
 	$(call install-deps,$(BUILD_DEPS) $(LINT_DEPS))
@@ -196,11 +197,15 @@ pack:
 	@cd $(HOSTING) && zip -q -X -r flashduty-gateway-$(VERSION)-$(MACHINE).zip alerts
 	@ls $(HOSTING)/*.zip
 
-test: test-deps  ## build with and without sanitizers and run every test
+# Without sources, as on a machine without a network, the static build goes untested.
+test: test-deps  ## build with and without sanitizers, and statically, and run every test
 	@for variant in release asan tsan; do \
 		$(MAKE) --no-print-directory -j$(JOBS) VARIANT=$$variant WERROR=-Werror tests-build || exit 1; \
 	done
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz WERROR=-Werror fuzz-build
+	@$(MAKE) --no-print-directory VARIANT=static build/static/libraries/lib/libcurl.a || true
+	@[ ! -e build/static/libraries/lib/libcurl.a ] || \
+		$(MAKE) --no-print-directory NO_DEPS=1 WERROR=-Werror hosting
 	@python3 tests/run.py
 
 check: test  ## the same

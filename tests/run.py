@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests: `make test` calls it after building.
 
-    tests/run.py                          everything, for release, asan, tsan and fuzz builds
+    tests/run.py                          everything, for release, asan, tsan, fuzz, static builds
     tests/run.py -k apache --variant asan modules with "apache" in their name, for one build
 
 The unit tests are cmocka programs (build/VARIANT/tests/test_*), the fuzz targets libFuzzer's
@@ -34,6 +34,7 @@ from tests.support import canaries, paths, process, shared  # noqa: E402
 # slow to start and know nothing of threads in the program, so they are spared the thread sanitizer.
 FOLDERS = {
     "faults": ("release", "asan"),
+    "hosting": ("static",),
     "servers": ("release", "asan"),
     "endpoints": paths.VARIANTS,
     "framing": paths.VARIANTS,
@@ -42,7 +43,9 @@ FOLDERS = {
 MODULE_SECONDS = 300
 LEFTOVER_GRACE_SECONDS = 3
 
-VARIANTS = (*paths.VARIANTS, "fuzz")
+VARIANTS = (*paths.VARIANTS, "static", "fuzz")
+# Of the endpoints' modules, those for which a static build could matter.
+STATIC_MODULES = ("certificates", "confirmation", "forwarding", "hardening", "memory", "store")
 FUZZ_FOLDER = paths.ROOT / "tests/fuzz"
 # The same inputs each time, as far as they get in these seconds.
 FUZZ_LIMITS = ("-seed=1", "-runs=20000", "-max_total_time=5", "-max_len=4096", "-timeout=5")
@@ -84,6 +87,8 @@ class Result:
 
 def unit_tests(variant):
     """The cmocka programs of a build."""
+    if variant == "static":
+        return []
     folder = paths.build_folder(variant) / "tests"
     programs = sorted(path for path in folder.glob("test_*") if os.access(path, os.X_OK))
     if not programs:
@@ -129,10 +134,20 @@ def python_tests(folder, variant):
 def collect(variants, substring):
     """All modules to run, those first that take longest."""
     modules = []
+    if "static" in variants and not paths.cgi_bin("static").exists():
+        print("skipped: the static build, which is not there (make hosting)")
+        variants = [variant for variant in variants if variant != "static"]
     for folder, allowed in FOLDERS.items():
         for variant in variants:
             if variant in allowed:
                 modules += python_tests(folder, variant)
+            elif variant == "static" and folder == "endpoints":
+                names = tuple(f"/test_{name}.py" for name in STATIC_MODULES)
+                modules += [
+                    module
+                    for module in python_tests(folder, variant)
+                    if module.name.endswith(names)
+                ]
     for variant in variants:
         modules += fuzz_targets() if variant == "fuzz" else unit_tests(variant)
     return [module for module in modules if substring in module.name]
