@@ -82,7 +82,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-op
 	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
 HOSTING_DEPS := libc-ares-dev dpkg-dev zip ca-certificates
 RUN_DEPS := lighttpd python3 openssl ca-certificates
-FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
+FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
 	apache2-suexec-custom iproute2 mount \
 	$(FUZZ_DEPS)
@@ -239,6 +239,13 @@ fuzz-build: $(FUZZERS)
 
 # The second parser is these targets' alone.
 $(OUT)/fuzzers/fuzz_json_differential $(OUT)/fuzzers/fuzz_event: ALL_LIBS += -ljansson
+
+# RE2 itself, which is C++, is this target's alone.
+$(OUT)/fuzzers/fuzz_routing: $(OUT)/tests/fuzz/re2_reference.o
+$(OUT)/fuzzers/fuzz_routing: ALL_LIBS += -lre2 -lstdc++
+$(OUT)/tests/fuzz/re2_reference.o: tests/fuzz/re2_reference.cc Makefile
+	@mkdir -p $(@D)
+	$(Q)clang++ -std=c++17 -O1 -g -Wall -Wextra $(WERROR) -c -o $@ $<
 
 # Lets the test fail single allocations of the gateway's own code.
 $(OUT)/tests/test_allocation: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

@@ -22,10 +22,10 @@ static const char *key_of_file(struct reader *reader, const char *name, struct p
     const char *path = reader_path(reader, name, place), *key = NULL;
     if (!path)
         return NULL;
-    if (!config_file_load(path, FILE_OWN, KEY_FILE_BYTES_MAX, &file, &error))
+    if (!reader_load_file(reader, path, FILE_OWN, KEY_FILE_BYTES_MAX, &file, &error))
         reader_complain(reader, place, "the file it names %s", error.text);
     else if (file.is_public)
-        reader_complain(reader, place, "others may read the file it names; set permissions 600");
+        reader_complain_of_readers(reader, place, "others may read the file it names");
     else
         key = first_line(&reader->config->arena, text_string(&file.bytes));
     text_clear(&file.bytes);

@@ -25,7 +25,7 @@ static void add_certificate(struct reader *reader, const char *path, struct plac
     struct config *config = reader->config;
     struct config_file file;
     struct error error = {0};
-    if (!config_file_load(path, FILE_SHARED, CERTIFICATE_FILE_BYTES_MAX, &file, &error))
+    if (!reader_load_file(reader, path, FILE_SHARED, CERTIFICATE_FILE_BYTES_MAX, &file, &error))
         reader_complain(reader, place, "%s %s", path, error.text);
     else if (!smn_pin_add(&config->smn, &config->arena, text_string(&file.bytes), base_name(path),
                           &error))

@@ -10,13 +10,14 @@
 #include "base/text.h"
 #include "routing/re2_syntax.h"
 
-/* As PCRE2 counts: of backtracking from one place in the text, of nesting, of memory in KiB. */
-#define MATCH_LIMIT 100000
+/* As PCRE2 counts: of backtracking from one place in the text, of nesting, of memory in KiB. What
+ * the first counts costs more or less, and begins anew at each place: time is limited besides. */
+#define MATCH_LIMIT 2000000
 #define DEPTH_LIMIT 50000
 #define HEAP_LIMIT_KIB 16384
 
-/* How many places in the text are tried between two looks at the clock. */
-#define PLACES_A_LOOK 16
+/* How many steps are made between two looks at the clock. */
+#define STEPS_A_LOOK 256
 
 struct expression {
     pcre2_code *code;
@@ -35,11 +36,12 @@ static void keep(void *memory, void *context)
     (void)context;
 }
 
-/* Limits that PCRE2 has count anew at each place in the text: a callout at each sees the whole. */
+/* With a callout at each step, which looks at the clock. */
 static pcre2_code *compile(const char *pattern, struct arena *arena)
 {
     const uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX |
-                             PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE;
+                             PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE |
+                             PCRE2_AUTO_CALLOUT;
     int number;
     PCRE2_SIZE offset;
     pcre2_code *code = NULL;
@@ -56,11 +58,9 @@ const struct expression *expression_compile(const char *pattern, size_t length, 
 {
     struct text text = {0};
     *problem = (struct syntax_problem){0};
-    text_puts(&text, "(?C1)(?:");
     bool is_right = length <= EXPRESSION_BYTES_MAX
                         ? re2_to_pcre2(pattern, length, &text, problem)
                         : syntax_fail(problem, 0, "an expression of at most 1024 bytes");
-    text_putc(&text, ')');
     struct expression *expression = arena_alloc(arena, sizeof *expression);
     const char *translated = text_into(&text, arena);
     if (!is_right || arena->failed)
@@ -82,7 +82,7 @@ static int64_t processor_us(void)
 }
 
 struct spending {
-    unsigned places;
+    unsigned steps;
     int64_t until_us;
 };
 
@@ -90,7 +90,7 @@ static int look(pcre2_callout_block *block, void *context)
 {
     struct spending *spending = context;
     (void)block;
-    if (spending->places++ % PLACES_A_LOOK)
+    if (++spending->steps % STEPS_A_LOOK)
         return 0;
     return processor_us() < spending->until_us ? 0 : PCRE2_ERROR_MATCHLIMIT;
 }

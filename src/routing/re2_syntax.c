@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* RE2's own limit. */
+/* RE2's own limit, of a counted repetition and of those within each other together. */
 #define REPEAT_MAX 1000
 /* Far below PCRE2's own, so that an expression that is refused is refused here. */
 #define GROUPS_MAX 100
@@ -25,8 +25,15 @@ struct scan {
     const char *start, *at, *end;
     struct text *out;
     struct syntax_problem *problem;
-    int groups;         /* that are open */
-    bool is_repeatable; /* what stands before */
+    int groups;                /* that are open */
+    bool is_repeatable;        /* what stands before */
+    bool ignores_case;         /* somewhere */
+    const char *case_property; /* one that case makes: ignoring it, RE2 and PCRE2 differ */
+
+    /* How often the counted repetitions within each other ask for the innermost: in what stands
+     * before, and at most in each open group so far. */
+    long repeats;
+    long group_repeats[GROUPS_MAX + 1];
 };
 
 static bool fail(const struct scan *scan, const char *at, const char *expected)
@@ -104,6 +111,9 @@ static bool take_property(struct scan *scan)
         return fail(scan, begin,
                     "a general category as in \\p{Lu}, or \\p{Han}, \\p{Latin} and "
                     "other large scripts");
+    if (length == 2 &&
+        (!strncmp(name, "Lu", 2) || !strncmp(name, "Ll", 2) || !strncmp(name, "Lt", 2)))
+        scan->case_property = begin;
     /* Without sc: newer PCRE2 takes in what the script shares with others. */
     text_printf(scan->out, "\\%c{%s%.*s}", is_negated ? 'P' : 'p', is_script ? "sc:" : "",
                 (int)length, name);
@@ -309,6 +319,18 @@ static bool take_class(struct scan *scan)
 
 /* ---- groups ---- */
 
+static void note_repeats(struct scan *scan)
+{
+    if (scan->repeats > scan->group_repeats[scan->groups])
+        scan->group_repeats[scan->groups] = scan->repeats;
+}
+
+static void open_group(struct scan *scan)
+{
+    scan->groups++;
+    scan->group_repeats[scan->groups] = 1;
+}
+
 /* (?i) or (?i:…; at stands behind the question mark. */
 static bool take_flags(struct scan *scan)
 {
@@ -322,10 +344,22 @@ static bool take_flags(struct scan *scan)
         return fail(scan, scan->at - 2,
                     "a group of RE2's: (…), (?:…), (?P<name>…), or flags of i, m, s, U; there is "
                     "no look-around");
+    scan->ignores_case = scan->ignores_case || memchr(scan->at, 'i', on);
     text_printf(scan->out, "(?%.*s", (int)(behind - scan->at + 1), scan->at);
-    scan->groups += *behind == ':';
+    if (*behind == ':')
+        open_group(scan);
     scan->at = behind + 1;
     return true;
+}
+
+/* Whether length bytes stand at an earlier place, too. */
+static bool stood_before(const struct scan *scan, const char *at, size_t length)
+{
+    for (const char *other = scan->start; other < at; other++) {
+        if (!strncmp(other, at, length))
+            return true;
+    }
+    return false;
 }
 
 /* What is captured is of no use: every group is one without. */
@@ -337,14 +371,16 @@ static bool take_group(struct scan *scan)
         return fail(scan, begin, "fewer groups within each other");
     if (!follows(scan, "?")) {
         text_puts(scan->out, "(?:");
-        scan->groups++;
+        open_group(scan);
         return true;
     }
-    const char *name = scan->at + (follows(scan, "?P<") ? 3 : 2);
-    size_t length = follows(scan, "?P<") || follows(scan, "?<") ? span(scan, name, WORD) : 0;
+    const char *name = scan->at + strlen("?P<");
+    size_t length = follows(scan, "?P<") ? span(scan, name, WORD) : 0;
     if (length > 0 && name + length < scan->end && name[length] == '>') {
+        if (stood_before(scan, scan->at, (size_t)(name - scan->at) + length + 1))
+            return fail(scan, begin, "a name of its own for each group");
         text_puts(scan->out, "(?:");
-        scan->groups++;
+        open_group(scan);
         scan->at = name + length + 1;
         return true;
     }
@@ -356,7 +392,8 @@ static bool take_group_end(struct scan *scan)
 {
     if (scan->groups == 0)
         return fail(scan, scan->at, "\\) for a bracket: no group is open");
-    scan->groups--;
+    scan->repeats = scan->group_repeats[scan->groups--];
+    note_repeats(scan);
     text_putc(scan->out, ')');
     scan->at++;
     scan->is_repeatable = true;
@@ -365,8 +402,14 @@ static bool take_group_end(struct scan *scan)
 
 /* ---- repetitions ---- */
 
-/* {2}, {2,}, {2,5}: its length; 0 if it is none. */
-static size_t counted_length(const struct scan *scan)
+/* RE2 takes no zero in front of a number. */
+static bool is_number(const char *digits, size_t count)
+{
+    return count > 0 && (count == 1 || *digits != '0');
+}
+
+/* {2}, {2,}, {2,5}: its length; 0 if it is none. *count: how often it asks at most. */
+static size_t counted_length(const struct scan *scan, long *count)
 {
     const char *low = scan->at + 1;
     size_t low_digits = span(scan, low, DIGITS);
@@ -375,22 +418,29 @@ static size_t counted_length(const struct scan *scan)
     high += is_range;
     size_t high_digits = is_range ? span(scan, high, DIGITS) : 0;
     const char *brace = high + high_digits;
-    if (low_digits == 0 || brace == scan->end || *brace != '}')
+    if (!is_number(low, low_digits) || (high_digits > 0 && !is_number(high, high_digits)) ||
+        brace == scan->end || *brace != '}')
         return 0;
     long least = strtol(low, NULL, 10);
     long most = high_digits > 0 ? strtol(high, NULL, 10) : least;
+    *count = most > 0 ? most : 1;
     return least <= most && most <= REPEAT_MAX ? (size_t)(brace - scan->at) + 1 : 0;
 }
 
 static bool take_repetition(struct scan *scan)
 {
-    size_t length = *scan->at == '{' ? counted_length(scan) : 1;
+    long count = 1;
+    size_t length = *scan->at == '{' ? counted_length(scan, &count) : 1;
     if (length == 0)
         return fail(scan, scan->at, "{2}, {2,} or {2,5}, up to 1000; \\{ for the brace itself");
     if (!scan->is_repeatable)
         return fail(scan, scan->at,
                     "something before it that can be repeated, and only one repetition of it; "
                     "\\* for the sign itself");
+    scan->repeats *= count;
+    if (scan->repeats > REPEAT_MAX)
+        return fail(scan, scan->at, "fewer repetitions: those within each other come to over 1000");
+    note_repeats(scan);
     text_append(scan->out, scan->at, length);
     scan->at += length;
     if (follows(scan, "?"))
@@ -416,6 +466,8 @@ static bool take_other(struct scan *scan)
 
 static bool take_one(struct scan *scan)
 {
+    if (!strchr("*+?{", *scan->at))
+        scan->repeats = 1;
     switch (*scan->at) {
     case '\\':
         return take_escape(scan);
@@ -444,5 +496,8 @@ bool re2_to_pcre2(const char *pattern, size_t length, struct text *out,
         if (!take_one(&scan))
             return false;
     }
+    if (scan.ignores_case && scan.case_property)
+        return fail(&scan, scan.case_property,
+                    "no property of case beside the flag i: [A-Z] or \\pL");
     return scan.groups == 0 || fail(&scan, scan.end, "a ) for each group that is open");
 }

@@ -41,6 +41,10 @@ struct store *store_new(const char *path, const struct store_limits *limits, boo
 /* Writes what is still to be written, and closes. NULL is allowed. */
 void store_free(struct store *store);
 
+/* Keeps other limits from now on. */
+void store_set_limits(struct store *store, const struct store_limits *limits)
+    __attribute__((nonnull));
+
 /* Whether something can be written now: tried. On false the error says what is wrong. */
 bool store_is_writable(struct store *store, struct error *error) __attribute__((nonnull));
 
