@@ -57,7 +57,7 @@ class Everywhere(CommandLine):
             with self.subTest(words):
                 done = self.run_it(*words, environment={"GATEWAY_INTERFACE": "CGI/1.1"})
                 self.assertEqual((done.returncode, done.stderr), (NO, ""))
-                self.assertTrue(done.stdout.startswith("Status: 403 Forbidden\n"), done.stdout)
+                self.assertTrue(done.stdout.startswith("Status: 403 Forbidden\r\n"), done.stdout)
 
     def test_help_names_every_command(self):
         done = self.run_it("--help")
