@@ -7,6 +7,7 @@
 #include "base/detach.h"
 #include "base/harden.h"
 #include "base/log.h"
+#include "base/openssl_start.h"
 #include "serve.h"
 #include "service.h"
 
@@ -72,6 +73,7 @@ static int run(struct service *service, const struct vendor *vendor, bool is_cgi
 int endpoint_main(const struct vendor *vendor)
 {
     harden_process();
+    openssl_start();
     bool is_detached = is_started_detached();
     bool is_cgi = is_detached || serve_is_cgi();
     struct service *service = service_new(vendor, !is_cgi);

@@ -3,10 +3,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#ifdef STATIC_BUILD
-#include <openssl/crypto.h>
-#endif
-
 void harden_process(void)
 {
     const struct rlimit none = {0, 0};
@@ -15,9 +11,5 @@ void harden_process(void)
 #ifndef __SANITIZE_ADDRESS__
     /* The leak check of the address sanitizer reads the process as a debugger does. */
     (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
-#endif
-#ifdef STATIC_BUILD
-    /* The host's openssl.cnf is for the host's OpenSSL, and names modules of that. */
-    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 #endif
 }

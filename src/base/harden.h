@@ -3,8 +3,7 @@
 #define BASE_HARDEN_H
 
 /* No core files, no reading of this process's memory (keys) by others of the same user, no rights
- * from set-user-ID programs; in the static build, no modules that the host's openssl.cnf names.
- * What the system does not know is left out. */
+ * from set-user-ID programs. What the system does not know is left out. */
 void harden_process(void);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/harden.h"
 #include "base/limits.h"
+#include "base/openssl_start.h"
 #include "cli/cli.h"
 
 static const struct command *const commands[] = {
@@ -205,6 +206,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "--help";
     const struct command *command = NULL;
     harden_process();
+    openssl_start();
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (!strcmp(commands[i]->name, name))
