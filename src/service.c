@@ -282,15 +282,23 @@ static void take_up(struct service *service, struct epoch *epoch)
     retire(service, old);
 }
 
-/* A file that is gone may be on its way back; nobody means pass-through by that. */
-static bool is_gone(const struct service *service, const struct epoch *epoch)
+/* One record, however much is wrong. */
+static void log_refusal(const struct service *service, const char *errors)
 {
-    const char *before = service->epoch->config.path;
-    if (!*before || *epoch->config.path)
-        return false;
-    log_event(LOG_ERROR, "configuration refused", "problem", "the file is gone", "configuration",
-              before, NULL);
-    return true;
+    struct arena arena = {0};
+    int64_t count = 0;
+    for (const char *line = errors; *line; line++)
+        count += *line == '\n';
+    log_event(LOG_ERROR, "configuration refused, the one before it stays in force", "vendor",
+              service->vendor->name, "problem", arena_copy(&arena, errors, strcspn(errors, "\n")),
+              "problems", arena_printf(&arena, "%lld", (long long)count), NULL);
+    arena_clear(&arena);
+}
+
+/* A file that is gone may be on its way back; nobody means pass-through by that. */
+static bool is_gone(const struct service *service, const struct config *config)
+{
+    return *service->epoch->config.path && !*config->path;
 }
 
 /* A broken file leaves what is in force as it is. */
@@ -300,20 +308,21 @@ static void reload(struct service *service)
     struct epoch *epoch = calloc(1, sizeof *epoch);
     if (!epoch)
         return;
-    bool is_valid = config_load(NULL, &epoch->config, &service->report);
-    log_configuration(service, &epoch->config, is_valid);
-    if (!is_valid || is_gone(service, epoch)) {
-        log_event(LOG_WARNING, "the configuration before it stays in force", NULL);
+    epoch->is_valid = config_load(NULL, &epoch->config, &service->report);
+    bool is_new = epoch->is_valid && !is_gone(service, &epoch->config);
+    if (!is_new)
+        log_refusal(service,
+                    epoch->is_valid ? "the file is gone\n" : text_string(&service->report.errors));
+    else
+        log_configuration(service, &epoch->config, true);
+    if (!is_new) {
         text_clear(&service->report.files);
         free_epoch(epoch);
-        return;
-    }
-    epoch->is_valid = true;
-    epoch = equip(service, epoch, &error);
-    if (epoch)
+    } else if ((epoch = equip(service, epoch, &error))) {
         take_up(service, epoch);
-    else
+    } else {
         log_event(LOG_ERROR, "a changed configuration is not taken up", "reason", error.text, NULL);
+    }
 }
 
 /* Waits for a moment; false at the end. */
