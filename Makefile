@@ -110,8 +110,8 @@ SECONDS ?= 600
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps hosting-deps fuzz-deps run hosting pack test check test-faults tests-build lint fuzz \
-	fuzz-build fuzz-merge clean
+.PHONY: all help deps run-deps test-deps lint-deps hosting-deps fuzz-deps run hosting pack test check \
+	test-faults tests-build lint fuzz fuzz-build fuzz-merge clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 

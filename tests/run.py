@@ -44,8 +44,15 @@ MODULE_SECONDS = 300
 LEFTOVER_GRACE_SECONDS = 3
 
 VARIANTS = (*paths.VARIANTS, "static", "fuzz")
-# Of the endpoints' modules, those for which a static build could matter.
-STATIC_MODULES = ("certificates", "confirmation", "forwarding", "hardening", "memory", "store")
+# Those of tests/endpoints in which a static build could differ.
+STATIC_MODULES = (
+    "test_certificates",
+    "test_confirmation",
+    "test_forwarding",
+    "test_hardening",
+    "test_memory",
+    "test_store",
+)
 FUZZ_FOLDER = paths.ROOT / "tests/fuzz"
 # The same inputs each time, as far as they get in these seconds.
 FUZZ_LIMITS = ("-seed=1", "-runs=20000", "-max_total_time=5", "-max_len=4096", "-timeout=5")
@@ -119,10 +126,18 @@ def fuzz_targets():
     return modules
 
 
+def is_for(path, variant):
+    """Whether a Python module is to be run with a build."""
+    is_static = variant == "static" and path.stem in STATIC_MODULES
+    return variant in FOLDERS[path.parent.name] or is_static
+
+
 def python_tests(folder, variant):
-    """The Python modules of a folder."""
+    """The Python modules of a folder that are for a build."""
     modules = []
     for path in sorted((paths.ROOT / "tests" / folder).glob("test_*.py")):
+        if not is_for(path, variant):
+            continue
         name = str(path.relative_to(paths.ROOT))
         dotted = name.removesuffix(".py").replace("/", ".")
         modules.append(
@@ -135,19 +150,11 @@ def collect(variants, substring):
     """All modules to run, those first that take longest."""
     modules = []
     if "static" in variants and not paths.cgi_bin("static").exists():
-        print("skipped: the static build, which is not there (make hosting)")
+        print("skipped: the static build is not there (make hosting)")
         variants = [variant for variant in variants if variant != "static"]
-    for folder, allowed in FOLDERS.items():
+    for folder in FOLDERS:
         for variant in variants:
-            if variant in allowed:
-                modules += python_tests(folder, variant)
-            elif variant == "static" and folder == "endpoints":
-                names = tuple(f"/test_{name}.py" for name in STATIC_MODULES)
-                modules += [
-                    module
-                    for module in python_tests(folder, variant)
-                    if module.name.endswith(names)
-                ]
+            modules += python_tests(folder, variant)
     for variant in variants:
         modules += fuzz_targets() if variant == "fuzz" else unit_tests(variant)
     return [module for module in modules if substring in module.name]

@@ -12,7 +12,7 @@ folder=$(cd "$1" && pwd)
 work=$folder/work
 CC=${CC:-cc}
 jobs=$(nproc 2>/dev/null || echo 2)
-flags='-O2 -g -fPIC -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2'
+flags='-O2 -g -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2'
 
 # The machine's own list of sources, with deb-src for deb.
 list_sources() {
