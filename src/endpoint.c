@@ -7,6 +7,7 @@
 #include "base/detach.h"
 #include "base/harden.h"
 #include "base/log.h"
+#include "base/openssl_start.h"
 #include "serve.h"
 #include "service.h"
 #include "status/status.h"
@@ -73,6 +74,7 @@ static int run(struct service *service, const struct service_kind *kind, bool is
 static int endpoint(const struct service_kind *kind)
 {
     harden_process();
+    openssl_start();
     bool is_detached = is_started_detached();
     bool is_cgi = is_detached || serve_is_cgi();
     struct service *service = service_new(kind, !is_cgi);

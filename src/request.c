@@ -36,7 +36,8 @@ static bool read_declared_length(struct request *request, struct error *error)
 {
     const char *text = request_variable(request, "CONTENT_LENGTH");
     request->declared_length = SIZE_MAX;
-    if (!text || !*text)
+    /* Caddy says -1 of a chunked upload, whose length it does not know. */
+    if (!text || !*text || !strcmp(text, "-1"))
         return true;
     if (text[strspn(text, "0123456789")])
         return error_set(error, ERROR_INVALID, "CONTENT_LENGTH is no number");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests: `make test` calls it after building.
 
-    tests/run.py                          everything, for release, asan, tsan and fuzz builds
+    tests/run.py                          everything, for release, asan, tsan, fuzz, static builds
     tests/run.py -k apache --variant asan modules with "apache" in their name, for one build
     tests/run.py --browser                those that need a browser, and those alone
 
@@ -34,7 +34,9 @@ from tests.support import canaries, paths, process, shared  # noqa: E402
 # Folders of Python modules, slowest first, and the builds that they are run with: web servers are
 # slow to start and know nothing of threads in the program, so they are spared the thread sanitizer.
 FOLDERS = {
+    "packaging": ("release",),
     "faults": ("release", "asan"),
+    "hosting": ("static",),
     "servers": ("release", "asan"),
     "endpoints": paths.VARIANTS,
     "framing": paths.VARIANTS,
@@ -45,7 +47,16 @@ BROWSER = {"browser": ("release",)}
 MODULE_SECONDS = 300
 LEFTOVER_GRACE_SECONDS = 3
 
-VARIANTS = (*paths.VARIANTS, "fuzz")
+VARIANTS = (*paths.VARIANTS, "static", "fuzz")
+# Those of tests/endpoints in which a static build could differ.
+STATIC_MODULES = (
+    "test_certificates",
+    "test_confirmation",
+    "test_forwarding",
+    "test_hardening",
+    "test_memory",
+    "test_store",
+)
 FUZZ_FOLDER = paths.ROOT / "tests/fuzz"
 # The same inputs each time, as far as they get in these seconds.
 FUZZ_LIMITS = ("-seed=1", "-runs=20000", "-max_total_time=5", "-max_len=4096", "-timeout=5")
@@ -87,6 +98,8 @@ class Result:
 
 def unit_tests(variant):
     """The cmocka programs of a build."""
+    if variant == "static":
+        return []
     folder = paths.build_folder(variant) / "tests"
     programs = sorted(path for path in folder.glob("test_*") if os.access(path, os.X_OK))
     if not programs:
@@ -117,10 +130,18 @@ def fuzz_targets():
     return modules
 
 
-def python_tests(folder, variant):
-    """The Python modules of a folder."""
+def is_for(path, variant, allowed):
+    """Whether a Python module of a folder for these builds is to be run with a build."""
+    is_static = variant == "static" and path.stem in STATIC_MODULES
+    return variant in allowed or is_static
+
+
+def python_tests(folder, variant, allowed):
+    """The Python modules of a folder that are for a build."""
     modules = []
     for path in sorted((paths.ROOT / "tests" / folder).glob("test_*.py")):
+        if not is_for(path, variant, allowed):
+            continue
         name = str(path.relative_to(paths.ROOT))
         dotted = name.removesuffix(".py").replace("/", ".")
         modules.append(
@@ -132,10 +153,12 @@ def python_tests(folder, variant):
 def collect(variants, substring, folders):
     """All modules to run, those first that take longest."""
     modules = []
+    if "static" in variants and not paths.cgi_bin("static").exists():
+        print("skipped: the static build is not there (make hosting)")
+        variants = [variant for variant in variants if variant != "static"]
     for folder, allowed in folders.items():
         for variant in variants:
-            if variant in allowed:
-                modules += python_tests(folder, variant)
+            modules += python_tests(folder, variant, allowed)
     for variant in variants if folders is FOLDERS else ():
         modules += fuzz_targets() if variant == "fuzz" else unit_tests(variant)
     return [module for module in modules if substring in module.name]

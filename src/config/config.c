@@ -217,6 +217,7 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
     const config_setting_t *list = config_setting_get_member(root, "integrations");
     bool has_integrations = list && config_setting_length(list) > 0;
     struct place place = pass_through_place(reader, root), file = {0};
+    const char *status_key = "";
     if (config_setting_length(root) == 0)
         reader_complain(reader, file,
                         "is empty; write integrations, or pass_through = true to forward with the "
@@ -229,7 +230,9 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
         reader_complain(reader, place,
                         "pass_through = true and integrations give the key in a push URL two "
                         "meanings; keep one of them");
-    if (is_public && (has_integrations || config_setting_get_member(root, "status_key")))
+    bool has_status_key =
+        config_setting_lookup_string(root, "status_key", &status_key) && *status_key;
+    if (is_public && (has_integrations || has_status_key))
         reader_complain_of_readers(reader, file, "holds keys that others may read");
 }
 

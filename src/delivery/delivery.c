@@ -237,7 +237,11 @@ static void end_late(struct sending *sending, struct delivery *delivery)
             give_up(delivery, sending->arena, "no time was left to send it");
         return;
     }
-    give_up(delivery, sending->arena, "no answer in time");
+    /* An earlier try may know more of why than this one, which was cut off. */
+    give_up(delivery, sending->arena,
+            delivery->tries > 1 ? arena_printf(sending->arena, "no answer in time; before that: %s",
+                                               delivery->answer.message)
+                                : "no answer in time");
     delivery->last = (struct store_try){
         .delivery_id = delivery->id,
         .lease = delivery->lease,

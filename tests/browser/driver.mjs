@@ -74,7 +74,7 @@ const commands = {
       ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`,
     );
   },
-  screenshot: ({ path, full = true }) => page.screenshot({ path, fullPage: full }),
+  screenshot: ({ path }) => page.screenshot({ path }).then(() => null),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -118,21 +118,29 @@ class BrowserTest(unittest.TestCase):
                 received = now - 20_000 - int(choice.random() ** 3 * 6.5 * 86_400_000)
                 took = int(choice.lognormvariate(4, 0.7)) if number % 40 else 240_000
                 severity = choice.choices((0, 1, 2, 3), (2, 5, 2, 6))[0]
+                name = choice.choice(("prod-ces", "prod-guance"))
+                key = f"{name.removeprefix('prod-')}:ref-{number // 2}"
                 store.execute(
                     "INSERT INTO alert (scope, integration, request_id, message_id, alert_key,"
-                    " severity, title, event, time_s, received_ms, outcome) SELECT scope,"
-                    " integration, lower(hex(randomblob(16))), '', 'guance:ref-' || ?, ?, ?, event,"
-                    " ?, ?, 5 FROM alert WHERE id = 1",
-                    (number // 2, severity, choice.choice(titles), received // 1000, received),
+                    " severity, title, event, time_s, received_ms, outcome) SELECT ?, ?,"
+                    " lower(hex(randomblob(16))), '', ?, ?, ?, event, ?, ?, 5 FROM alert"
+                    " WHERE id = 1",
+                    (name, name, key, severity, choice.choice(titles), received // 1000, received),
                 )
                 store.execute(
                     "INSERT INTO delivery (alert_id, scope, alert_key, route, flashduty_key, state,"
                     " rank, after, due_ms, scheduled_ms, lease_steady_ms, tries, rounds,"
-                    " created_ms, finished_ms, code, message) SELECT last_insert_rowid(), scope,"
-                    " 'guance:ref-' || ?, route, flashduty_key, 5, rank, 0, 0, 0, 0, 1, 0, ?, ?,"
-                    " '', '' FROM delivery WHERE id = 1",
-                    (number // 2, received, received + took),
+                    " created_ms, finished_ms, code, message) SELECT last_insert_rowid(), ?, ?,"
+                    " route, flashduty_key, 5, rank, 0, 0, 0, 0, 1, 0, ?, ?, '', '' FROM delivery"
+                    " WHERE id = 1",
+                    (name, key, received, received + took),
                 )
+            for place in ("received", "delivered"):
+                store.execute("INSERT INTO ledger VALUES ('prod-ces', ?, 300)", (place,))
+            store.execute("INSERT INTO subscription VALUES (?, 'prod-ces', 0, ?)",
+                          ("urn:smn:cn-north-4:0123456789abcdef:ops", now))  # fmt: skip
+            store.execute("INSERT INTO destination VALUES (?, 0, 0, 0, ?)",
+                          (settings.CES_FLASHDUTY_KEY, now))  # fmt: skip
         self.site.reject(1001, df_title="Replica of db-2 is behind")
         self.site.flashduty.answer(BROKEN, times=None)
         for number, title in enumerate(titles[:4]):
@@ -253,15 +261,13 @@ class Quality(BrowserTest):
         self.make_history()
         folder = self.site.sandbox.folder
         views = {
-            "status-page.png": {"height": 1240, "full": False},
-            "status-page.zh-CN.png": {"height": 1240, "full": False, "language": "zh-CN"},
-            "status-page-phone.png": {"height": 844, "full": False, "width": 390,
-                                      "scheme": "dark"},  # fmt: skip
+            "status-page.png": {"height": 1400},
+            "status-page.zh-CN.png": {"height": 1400, "language": "zh-CN"},
+            "status-page-phone.png": {**PHONE, "scheme": "dark"},
         }
         for name, options in views.items():
-            full = options.pop("full")
             self.open(**options)
-            self.browser.screenshot(path=str(folder / name), full=full)
+            self.browser.screenshot(path=str(folder / name))
             self.assertGreater((folder / name).stat().st_size, 20_000)
             if os.environ.get("PICTURES"):
                 shutil.copy(folder / name, Path(os.environ["PICTURES"]))

@@ -52,6 +52,13 @@ class Everywhere(CommandLine):
         "alert", "outbox", "drain", "confirm", "status",
     )
 
+    def test_a_visitor_of_a_web_server_starts_nothing(self):
+        for words in ((), ("check",), ("status",)):
+            with self.subTest(words):
+                done = self.run_it(*words, environment={"GATEWAY_INTERFACE": "CGI/1.1"})
+                self.assertEqual((done.returncode, done.stderr), (NO, ""))
+                self.assertTrue(done.stdout.startswith("Status: 403 Forbidden\r\n"), done.stdout)
+
     def test_help_names_every_command(self):
         done = self.run_it("--help")
         self.assertEqual(done.returncode, DONE)

@@ -33,10 +33,16 @@ INSTALLATIONS = {
 }  # fmt: skip
 # tests/servers/test_door.py runs web servers with them.
 DOORS = {"door-apache", "door-lighttpd", "door-nginx"}
-CHECKED = INSTALLATIONS | DOORS | {"make-test", "certificate"}
+# These are run by tests/packaging/test_deb.py, but for what installs other packages.
+PACKAGE = {
+    "package-install", "package-configure", "package-check", "package-apache", "package-lighttpd",
+    "package-nginx", "package-send", "package-upgrade",
+}  # fmt: skip
+CHECKED = INSTALLATIONS | DOORS | PACKAGE | {"make-test", "certificate"}
 NOT_COMMANDS = {"smn", "watchdog", "canary", "severity-ces", "severity-guance"}
 
-INSTALLED = "/opt/flashduty-gateway"
+PROGRAM = "flashduty-gateway"
+INSTALLED = f"/opt/{PROGRAM}"
 CONFIGURED = "/etc/flashduty-gateway"
 STATE = "/var/lib/flashduty-gateway"
 PUBLIC = "https://gateway.example.com"
@@ -171,12 +177,14 @@ class Documents(unittest.TestCase):
     def test_files_that_are_named_exist(self):
         for document in DOCUMENTS:
             for code in [*INLINE.findall(text_of(document)), *blocks(document).values()]:
+                # Where `make install` puts what stands below contrib/.
+                code = code.replace(f"/usr/share/doc/{PROGRAM}/examples/", "contrib/")
                 for path in REPOSITORY_PATH.findall(code):
                     with self.subTest(document=document, path=path):
                         self.assertTrue(list(paths.ROOT.glob(path.rstrip("/"))))
 
     def test_make_targets_that_are_named_exist(self):
-        targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+        targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile") + text_of("contrib/install.mk"), re.MULTILINE))
         for document in DOCUMENTS:
             text = text_of(document)
             for code in [*INLINE.findall(text), *"".join(SHELL.findall(text)).splitlines()]:
@@ -208,7 +216,7 @@ class Documents(unittest.TestCase):
             rows = re.findall(r"^\| \*\*503\*\* \*(.+?)\* \|", text_of(readme), re.MULTILINE)
             quotes = re.findall(r"\*[\"“](.+?)[\"”]\*", text_of(readme))
             messages = re.findall(r"\*(this is the .+?)\*", text_of(readme).replace("\n", " "))
-            self.assertEqual((len(rows), len(quotes), len(messages)), (5, 1, 1))
+            self.assertEqual((len(rows), len(quotes), len(messages)), (6, 1, 1))
             for quote in [*rows, *quotes, *messages]:
                 parts = (re.escape(part.strip()) for part in quote.split("…"))
                 with self.subTest(readme=readme, quote=quote):
@@ -492,14 +500,23 @@ class Examples(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 
     def test_a_shared_host_gets_a_folder_that_works(self):
-        changes = {"scp -r alerts USER@HOST:": "mkdir public_html && mv alerts "}
+        static = paths.build_folder("static")
+        # As for the demonstration: once is enough.
         if paths.BUILD != "release":
-            changes["make\n"] = ""
-        self.run_block("shared-hosting", changes)
+            return
+        if not static.exists():
+            self.skipTest("there is no static build: run make hosting")
+        shutil.copytree(static, self.checkout / "build" / "static")
+        changes = {"scp -r": "mkdir public_html\ncp -r", "USER@HOST:": ""}
+        self.run_block("shared-hosting", changes, environment={"NO_DEPS": "1"})
         folder = self.checkout / "public_html" / "alerts"
         names = sorted(path.name for path in folder.iterdir())
-        self.assertEqual(names, [".htaccess", "ces.fcgi", "guance.fcgi", "status.fcgi"])
-        self.assertEqual((folder / "ces.fcgi").stat().st_mode & 0o777, 0o755)
+        endpoints = [f"{path.stem}.fcgi" for path in (paths.ROOT / "cgi-bin").glob("*.c")]
+        programs = [*endpoints, "flashduty-gateway"]
+        self.assertEqual(names, sorted([".htaccess", "example.conf", "index.html", *programs]))
+        for name in names:
+            mode = 0o755 if name in programs else 0o644
+            self.assertEqual((folder / name).stat().st_mode & 0o777, mode, name)
         with Flashduty(keys=["KEY"]) as flashduty:
             answer = run_cgi(
                 "guance",

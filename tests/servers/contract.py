@@ -43,6 +43,8 @@ class Contract:
     # The longest body that the server lets through to the gateway, and what is said above it.
     longest_body = MAX_BODY_BYTES
     status_above = 413
+    # How a request of ours stands in the access log.
+    logged_request = LOGGED_REQUEST
 
     @classmethod
     def start(cls, site):
@@ -68,10 +70,15 @@ class Contract:
             cls.site.sandbox.close()
 
     @classmethod
+    def access_log(cls):
+        """Where the server logs requests."""
+        return cls.site.access_log
+
+    @classmethod
     def check_logs(cls):
         """After all tests, failures included: requests are logged, and no key is in any log."""
-        if not LOGGED_REQUEST.search(cls.site.access_log.read_text(encoding="utf-8")):
-            raise AssertionError(f"the access log has no {LOGGED_REQUEST.pattern}")
+        if not cls.logged_request.search(cls.access_log().read_text(encoding="utf-8")):
+            raise AssertionError(f"the access log has no {cls.logged_request.pattern}")
         for name, text in cls.site.log_texts().items():
             for word in SECRETS:
                 line = next((line for line in text.splitlines() if word in line), None)
