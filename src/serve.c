@@ -183,7 +183,7 @@ static void release_worker(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->workers_busy--;
-    pthread_cond_broadcast(&pool->released);
+    pthread_cond_signal(&pool->released);
     pthread_mutex_unlock(&pool->lock);
 }
 

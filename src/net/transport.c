@@ -1,8 +1,8 @@
 #include "net/transport.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "net/easy.h"
@@ -49,7 +49,6 @@ void transport_leave(struct transport *transport)
     (void)pthread_mutex_unlock(&transport->mutex);
     if (!is_last)
         return;
-    (void)pthread_cond_destroy(&transport->changed);
     (void)pthread_mutex_destroy(&transport->mutex);
     wipe_free_string(transport->ca_file);
     wipe_free_string(transport->proxy);
@@ -85,26 +84,11 @@ static void put_in_inbox(struct transport *transport, struct transport_call *cal
         (void)curl_multi_wakeup(transport->multi);
 }
 
-static bool prepare_locks(struct transport *transport)
-{
-    pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic))
-        return false;
-    bool is_ready = !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
-                    !pthread_cond_init(&transport->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    if (is_ready && pthread_mutex_init(&transport->mutex, NULL)) {
-        (void)pthread_cond_destroy(&transport->changed);
-        is_ready = false;
-    }
-    return is_ready;
-}
-
 struct transport *transport_new(const char *ca_file, const char *proxy, bool threaded,
                                 struct error *error)
 {
     struct transport *transport = calloc(1, sizeof *transport);
-    if (!transport || !prepare_locks(transport)) {
+    if (!transport || pthread_mutex_init(&transport->mutex, NULL)) {
         free(transport);
         (void)error_out_of_memory(error);
         return NULL;
@@ -121,23 +105,21 @@ struct transport *transport_new(const char *ca_file, const char *proxy, bool thr
     return NULL;
 }
 
-static struct timespec time_of(int64_t ms)
-{
-    if (ms < 0)
-        ms = 0;
-    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-}
-
 /* The thread frees the transport later if it cannot end now. */
 static void stop_thread(struct transport *transport)
 {
-    struct timespec until = time_of(clock_monotonic_ms() + STOP_TIMEOUT_MS);
-    int result = 0;
+    int64_t until_ms = clock_monotonic_ms() + STOP_TIMEOUT_MS;
+    struct waiter stopper;
+    bool is_ready = waiter_init(&stopper), is_in_time = is_ready;
     (void)pthread_mutex_lock(&transport->mutex);
-    while (!transport->has_ended && result == 0)
-        result = pthread_cond_timedwait(&transport->changed, &transport->mutex, &until);
+    transport->stopper = is_ready ? &stopper : NULL;
+    while (!transport->has_ended && is_in_time)
+        is_in_time = waiter_wait(&stopper, &transport->mutex, until_ms);
     bool has_ended = transport->has_ended;
+    transport->stopper = NULL;
     (void)pthread_mutex_unlock(&transport->mutex);
+    if (is_ready)
+        waiter_clear(&stopper);
     if (has_ended)
         (void)pthread_join(transport->thread, NULL);
     else
@@ -215,6 +197,15 @@ struct transport_call *transport_post(struct transport *transport, const char *u
     return NULL;
 }
 
+/* Under the mutex. Whoever waits for the calls that are there. */
+static void set_waiter(struct transport_call *const *calls, size_t count, struct waiter *waiter)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (calls[i])
+            calls[i]->waiter = waiter;
+    }
+}
+
 /* Under the mutex. */
 static bool is_any_done(struct transport_call *const *calls, size_t count)
 {
@@ -228,12 +219,19 @@ static bool is_any_done(struct transport_call *const *calls, size_t count)
 static void wait_for_thread(struct transport *transport, struct transport_call *const *calls,
                             size_t count, int64_t until_ms)
 {
-    struct timespec until = time_of(until_ms);
-    int result = 0;
+    struct waiter waiter;
+    bool is_in_time = true;
+    if (!waiter_init(&waiter)) {
+        (void)poll(NULL, 0, 1); /* so that its caller's loop does not race */
+        return;
+    }
     (void)pthread_mutex_lock(&transport->mutex);
-    while (!is_any_done(calls, count) && result == 0)
-        result = pthread_cond_timedwait(&transport->changed, &transport->mutex, &until);
+    set_waiter(calls, count, &waiter);
+    while (!is_any_done(calls, count) && is_in_time)
+        is_in_time = waiter_wait(&waiter, &transport->mutex, until_ms);
+    set_waiter(calls, count, NULL);
     (void)pthread_mutex_unlock(&transport->mutex);
+    waiter_clear(&waiter);
 }
 
 /* No other thread is there to change what is_any_done reads. */

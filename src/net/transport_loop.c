@@ -96,7 +96,7 @@ static void publish(struct transport_call *call)
     struct transport *transport = call->transport;
     (void)pthread_mutex_lock(&transport->mutex);
     call->is_done = true;
-    (void)pthread_cond_broadcast(&transport->changed);
+    waiter_wake(call->waiter);
     (void)pthread_mutex_unlock(&transport->mutex);
 }
 
@@ -258,7 +258,7 @@ static void *run(void *context)
     loop_close(transport);
     (void)pthread_mutex_lock(&transport->mutex);
     transport->has_ended = true;
-    (void)pthread_cond_broadcast(&transport->changed);
+    waiter_wake(transport->stopper);
     (void)pthread_mutex_unlock(&transport->mutex);
     transport_leave(transport);
     return NULL;

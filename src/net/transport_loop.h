@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "base/text.h"
+#include "base/waiter.h"
 #include "net/certificate_store.h"
 #include "net/transport.h"
 
@@ -35,6 +36,7 @@ struct transport_call {
 
     /* Under the mutex. */
     struct transport_call *next_in_inbox;
+    struct waiter *waiter; /* woken when it is done; NULL: nobody waits */
     bool is_in_inbox, is_done, is_abandoned;
 };
 
@@ -43,7 +45,7 @@ struct transport {
     bool is_threaded;
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* a call is done, or the loop has ended */
+    struct waiter *stopper; /* woken when the loop has ended */
 
     /* Under the mutex. The inbox holds what the loop has to start or to drop. */
     size_t users; /* the owner, the thread and every call: the last one frees */

@@ -5,6 +5,7 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include "base/waiter.h"
 #include "store/database.h"
 #include "store/store.h"
 
@@ -28,6 +29,7 @@ struct job {
     /* The store's. */
     struct job *next;
     int holders;
+    struct waiter *waiter; /* woken when it is over; NULL: nobody waits */
     int64_t until_ms; /* monotonic: how long the lock may be waited for */
     bool is_running, is_over, has_worked, is_abandoned, is_staying;
 };

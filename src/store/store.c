@@ -37,7 +37,7 @@ struct store {
     int lead; /* the lock file's descriptor while this process drains; -1 else */
 
     pthread_mutex_t mutex;
-    pthread_cond_t submitted, finished;
+    pthread_cond_t submitted;
 
     /* Under the mutex. */
     struct job *jobs, **jobs_end;
@@ -258,6 +258,7 @@ static struct job *publish(struct store *store, struct job *jobs)
     for (struct job *job = jobs, *next; job; job = next) {
         next = job->next;
         job->is_over = true;
+        waiter_wake(job->waiter);
         bool is_undone = job->is_abandoned && job->has_worked && job->withdraw;
         if (keep_staying(store, job))
             continue;
@@ -268,7 +269,6 @@ static struct job *publish(struct store *store, struct job *jobs)
             destroy(job);
         }
     }
-    pthread_cond_broadcast(&store->finished);
     pthread_mutex_unlock(&store->mutex);
     return withdrawn;
 }
@@ -385,25 +385,29 @@ static void give_up(struct store *store, struct job *job)
 static bool run_by_thread(struct store *store, struct job *job)
 {
     int64_t until_ms = clock_monotonic_ms() + STORE_PATIENCE_MS + QUEUE_PATIENCE_MS;
-    struct timespec until = {.tv_sec = until_ms / 1000,
-                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
-    int result = 0;
+    struct waiter waiter;
+    bool is_in_time = true;
+    if (!waiter_init(&waiter))
+        return false;
     pthread_mutex_lock(&store->mutex);
     bool is_started = start_thread(store) && !store->is_stopping;
     if (is_started) {
         job->until_ms = until_ms - QUEUE_PATIENCE_MS;
+        job->waiter = &waiter;
         job->holders++;
         *store->jobs_end = job;
         store->jobs_end = &job->next;
         pthread_cond_signal(&store->submitted);
     }
-    while (is_started && !job->is_over && result == 0)
-        result = pthread_cond_timedwait(&store->finished, &store->mutex, &until);
+    while (is_started && !job->is_over && is_in_time)
+        is_in_time = waiter_wait(&waiter, &store->mutex, until_ms);
+    job->waiter = NULL;
     /* One that stays may be under way again. */
     bool has_worked = is_started && job->is_over && !job->is_staying && job->has_worked;
     if (is_started && !job->is_over)
         give_up(store, job);
     pthread_mutex_unlock(&store->mutex);
+    waiter_clear(&waiter);
     return has_worked;
 }
 
@@ -431,8 +435,7 @@ static bool init_locks(struct store *store)
     bool is_ready = !pthread_condattr_init(&monotonic) &&
                     !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
                     !pthread_mutex_init(&store->mutex, NULL) &&
-                    !pthread_cond_init(&store->submitted, &monotonic) &&
-                    !pthread_cond_init(&store->finished, &monotonic);
+                    !pthread_cond_init(&store->submitted, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     return is_ready;
 }
@@ -479,7 +482,6 @@ void store_free(struct store *store)
     disconnect(store);
     store_follow(store);
     counts_clear(&store->counts);
-    pthread_cond_destroy(&store->finished);
     pthread_cond_destroy(&store->submitted);
     pthread_mutex_destroy(&store->mutex);
     free(store->path);
