@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.bench.measure import cost_of
 
 SCRIPT = Path(__file__).with_name("alerts.lua")
+BURST_SECONDS_MAX = 60
 _seeds = itertools.count(int(time.time()) % 40000)
 
 
@@ -16,12 +17,12 @@ class WindowFailed(Exception):
     """wrk could not run."""
 
 
-def start_wrk(place, url, query, alerts, clients, seconds, stop_after=0):
-    """Starts wrk. alerts: ("guance", template) or ("ces", file)."""
+def start_wrk(place, rival, delay_ms, alerts, clients, seconds, first=0, stop_after=0):
+    """Starts wrk against a rival. alerts: ("guance", template) or ("ces", file)."""
     argv = [
         "taskset", "-c", place.load_core, "wrk", "-t", 1, "-c", clients, "-d", f"{seconds}s",
-        "--timeout", "20s", "-s", SCRIPT, url, "--",
-        query, *alerts, next(_seeds) % 65536, stop_after,
+        "--timeout", "20s", "-s", SCRIPT, rival.url, "--",
+        rival.query(delay_ms), *alerts, next(_seeds) % 65536, first, stop_after,
     ]  # fmt: skip
     return subprocess.Popen(
         list(map(str, argv)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -39,11 +40,11 @@ def finish_wrk(wrk, seconds):
 
 def measure_window(place, upstream, rival, alerts, cell, seconds):
     """One window of a rival: what wrk says, plus CPU, memory and how many alerts arrived."""
-    wrk = [place, rival.url, rival.query(cell.delay_ms), alerts, cell.clients]
+    wrk = [place, rival, cell.delay_ms, alerts, cell.clients]
     rival.renew()
-    finish_wrk(start_wrk(*wrk, 1), 1)
+    warm = finish_wrk(start_wrk(*wrk, 1), 1)
     arrived, cost = upstream.requests(), cost_of(rival.sessions())
-    running = start_wrk(*wrk, seconds)
+    running = start_wrk(*wrk, seconds, first=warm["requests"] + cell.clients)
     time.sleep(seconds / 2)
     resident = cost_of({process.pid for process in rival.own or rival.front}).resident_bytes
     window = finish_wrk(running, seconds)
@@ -62,7 +63,8 @@ def measure_window(place, upstream, rival, alerts, cell, seconds):
 
 def measure_burst(place, rival, alerts, clients, count, delay_ms):
     """The seconds until that many alerts are answered."""
+    wrk = [place, rival, delay_ms, alerts, clients]
     rival.renew()
-    wrk = [place, rival.url, rival.query(delay_ms), alerts, clients]
     finish_wrk(start_wrk(*wrk, 1), 1)
-    return finish_wrk(start_wrk(*wrk, 60, count), 60)["took"]
+    burst = start_wrk(*wrk, BURST_SECONDS_MAX, stop_after=count)
+    return finish_wrk(burst, BURST_SECONDS_MAX)["took"]
