@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "net/easy.h"
@@ -50,6 +51,9 @@ void transport_leave(struct transport *transport)
     if (!is_last)
         return;
     (void)pthread_mutex_destroy(&transport->mutex);
+    waiters_clear(&transport->waiters);
+    if (transport->wake >= 0)
+        close(transport->wake);
     wipe_free_string(transport->ca_file);
     wipe_free_string(transport->proxy);
     free(transport);
@@ -71,17 +75,17 @@ void transport_call_release(struct transport_call *call)
     transport_leave(transport);
 }
 
-/* Under the mutex. */
-static void put_in_inbox(struct transport *transport, struct transport_call *call)
+/* Under the mutex. Whether the loop has to be woken: it takes all there is when it comes. */
+static bool put_in_inbox(struct transport *transport, struct transport_call *call)
 {
-    if (!call->is_in_inbox) {
-        call->is_in_inbox = true;
-        call->next_in_inbox = NULL;
-        *transport->inbox_end = call;
-        transport->inbox_end = &call->next_in_inbox;
-    }
-    if (transport->multi)
-        (void)curl_multi_wakeup(transport->multi);
+    bool was_empty = !transport->inbox;
+    if (call->is_in_inbox)
+        return false;
+    call->is_in_inbox = true;
+    call->next_in_inbox = NULL;
+    *transport->inbox_end = call;
+    transport->inbox_end = &call->next_in_inbox;
+    return was_empty && transport->is_threaded;
 }
 
 struct transport *transport_new(const char *ca_file, const char *proxy, bool threaded,
@@ -94,6 +98,7 @@ struct transport *transport_new(const char *ca_file, const char *proxy, bool thr
         return NULL;
     }
     transport->users = 1;
+    transport->wake = -1;
     transport->is_threaded = threaded;
     transport->inbox_end = &transport->inbox;
     transport->ca_file = copy(ca_file, strlen(ca_file));
@@ -109,17 +114,16 @@ struct transport *transport_new(const char *ca_file, const char *proxy, bool thr
 static void stop_thread(struct transport *transport)
 {
     int64_t until_ms = clock_monotonic_ms() + STOP_TIMEOUT_MS;
-    struct waiter stopper;
-    bool is_ready = waiter_init(&stopper), is_in_time = is_ready;
     (void)pthread_mutex_lock(&transport->mutex);
-    transport->stopper = is_ready ? &stopper : NULL;
+    transport->stopper = waiters_lend(&transport->waiters);
+    bool is_in_time = transport->stopper != NULL;
     while (!transport->has_ended && is_in_time)
-        is_in_time = waiter_wait(&stopper, &transport->mutex, until_ms);
+        is_in_time = waiter_wait(transport->stopper, &transport->mutex, until_ms);
     bool has_ended = transport->has_ended;
+    if (transport->stopper)
+        waiters_take_back(&transport->waiters, transport->stopper);
     transport->stopper = NULL;
     (void)pthread_mutex_unlock(&transport->mutex);
-    if (is_ready)
-        waiter_clear(&stopper);
     if (has_ended)
         (void)pthread_join(transport->thread, NULL);
     else
@@ -133,9 +137,9 @@ void transport_free(struct transport *transport)
     (void)pthread_mutex_lock(&transport->mutex);
     transport->is_stopping = true;
     bool has_loop = transport->multi != NULL;
-    if (has_loop)
-        (void)curl_multi_wakeup(transport->multi);
     (void)pthread_mutex_unlock(&transport->mutex);
+    if (has_loop)
+        loop_wake(transport);
     if (has_loop && transport->is_threaded)
         stop_thread(transport);
     else if (has_loop)
@@ -186,11 +190,11 @@ struct transport_call *transport_post(struct transport *transport, const char *u
     call->deadline_ms = clock_monotonic_ms() + timeout_ms;
     (void)pthread_mutex_lock(&transport->mutex);
     bool is_accepted = !transport->is_stopping && loop_start(transport);
-    if (is_accepted) {
-        transport->users++;
-        put_in_inbox(transport, call);
-    }
+    transport->users += is_accepted;
+    bool is_news = is_accepted && put_in_inbox(transport, call);
     (void)pthread_mutex_unlock(&transport->mutex);
+    if (is_news)
+        loop_wake(transport);
     if (is_accepted)
         return call;
     dispose(call);
@@ -219,19 +223,18 @@ static bool is_any_done(struct transport_call *const *calls, size_t count)
 static void wait_for_thread(struct transport *transport, struct transport_call *const *calls,
                             size_t count, int64_t until_ms)
 {
-    struct waiter waiter;
-    bool is_in_time = true;
-    if (!waiter_init(&waiter)) {
-        (void)poll(NULL, 0, 1); /* so that its caller's loop does not race */
-        return;
-    }
     (void)pthread_mutex_lock(&transport->mutex);
-    set_waiter(calls, count, &waiter);
+    struct waiter *waiter = waiters_lend(&transport->waiters);
+    bool is_in_time = waiter != NULL;
+    set_waiter(calls, count, waiter);
     while (!is_any_done(calls, count) && is_in_time)
-        is_in_time = waiter_wait(&waiter, &transport->mutex, until_ms);
+        is_in_time = waiter_wait(waiter, &transport->mutex, until_ms);
     set_waiter(calls, count, NULL);
+    if (waiter)
+        waiters_take_back(&transport->waiters, waiter);
     (void)pthread_mutex_unlock(&transport->mutex);
-    waiter_clear(&waiter);
+    if (!waiter)
+        (void)poll(NULL, 0, 1); /* so that its caller's loop does not race */
 }
 
 /* No other thread is there to change what is_any_done reads. */
@@ -281,11 +284,11 @@ void transport_call_free(struct transport_call *call)
     struct transport *transport = call->transport;
     (void)pthread_mutex_lock(&transport->mutex);
     bool is_done = call->is_done;
-    if (!is_done) {
-        call->is_abandoned = true;
-        put_in_inbox(transport, call);
-    }
+    call->is_abandoned = !is_done;
+    bool is_news = !is_done && put_in_inbox(transport, call);
     (void)pthread_mutex_unlock(&transport->mutex);
+    if (is_news)
+        loop_wake(transport);
     if (is_done)
         transport_call_release(call);
     else if (!transport->is_threaded)

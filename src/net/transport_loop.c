@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -90,14 +92,27 @@ static CURLcode set_post(const struct transport_call *call)
     return CURLE_OK;
 }
 
-/* Publishes what came of a call; from here on its owner may free it. */
-static void publish(struct transport_call *call)
+static void end(struct transport_call *call)
 {
-    struct transport *transport = call->transport;
+    call->next_over = call->transport->over;
+    call->transport->over = call;
+}
+
+/* Publishes what came of the calls that have ended; from here on their owners may free them. */
+static void publish(struct transport *transport)
+{
+    struct waiter *woken = NULL;
+    if (!transport->over)
+        return;
     (void)pthread_mutex_lock(&transport->mutex);
-    call->is_done = true;
-    waiter_wake(call->waiter);
+    for (struct transport_call *call = transport->over, *next; call; call = next) {
+        next = call->next_over;
+        call->is_done = true;
+        waiter_note(call->waiter, &woken);
+    }
+    transport->over = NULL;
     (void)pthread_mutex_unlock(&transport->mutex);
+    waiters_wake(woken);
 }
 
 static void close_easy(struct transport_call *call)
@@ -151,9 +166,10 @@ void loop_empty_inbox(struct transport *transport)
             close_easy(call);
             transport_call_release(call);
         } else if (!start(call)) {
-            publish(call);
+            end(call);
         }
     }
+    publish(transport);
 }
 
 /* ---- ending calls ---- */
@@ -172,7 +188,7 @@ static void finish(struct transport_call *call, CURLcode code)
         easy_describe(call->easy, code, &settings, call->failure, sizeof call->failure);
     }
     close_easy(call);
-    publish(call);
+    end(call);
 }
 
 static void collect(struct transport *transport)
@@ -197,14 +213,27 @@ void loop_turn(struct transport *transport)
             finish(transport->under_way, CURLE_OUT_OF_MEMORY);
     }
     collect(transport);
+    publish(transport);
 }
 
 void loop_rest(struct transport *transport, int64_t ms)
 {
     static const struct timespec pause = {.tv_nsec = 10000000};
+    struct curl_waitfd wake = {.fd = transport->wake, .events = CURL_WAIT_POLLIN};
     int timeout = ms > IDLE_POLL_MS ? IDLE_POLL_MS : (int)ms;
-    if (curl_multi_poll(transport->multi, NULL, 0, timeout, NULL) != CURLM_OK)
+    uint64_t ignored;
+    if (curl_multi_poll(transport->multi, &wake, 1, timeout, NULL) != CURLM_OK)
         (void)nanosleep(&pause, NULL); /* so that a poll that fails does not make the loop race */
+    if (wake.revents && read(transport->wake, &ignored, sizeof ignored) < 0)
+        (void)nanosleep(&pause, NULL);
+}
+
+void loop_wake(const struct transport *transport)
+{
+    const uint64_t one = 1;
+    /* It can only fail when it is woken already. */
+    if (write(transport->wake, &one, sizeof one) < 0)
+        return;
 }
 
 /* Ends every call; the owners of those under way learn that nothing will come. The inbox is last:
@@ -216,7 +245,7 @@ static void end_calls(struct transport *transport)
     while ((call = transport->under_way)) {
         (void)snprintf(call->failure, sizeof call->failure, "given up: the process is stopping");
         close_easy(call);
-        publish(call);
+        end(call);
     }
     while ((call = take_from_inbox(transport, &is_abandoned))) {
         if (is_abandoned) {
@@ -224,9 +253,10 @@ static void end_calls(struct transport *transport)
         } else {
             (void)snprintf(call->failure, sizeof call->failure,
                            "not sent: the process is stopping");
-            publish(call);
+            end(call);
         }
     }
+    publish(transport);
 }
 
 void loop_close(struct transport *transport)
@@ -258,8 +288,10 @@ static void *run(void *context)
     loop_close(transport);
     (void)pthread_mutex_lock(&transport->mutex);
     transport->has_ended = true;
-    waiter_wake(transport->stopper);
+    struct waiter *woken = NULL;
+    waiter_note(transport->stopper, &woken);
     (void)pthread_mutex_unlock(&transport->mutex);
+    waiters_wake(woken);
     transport_leave(transport);
     return NULL;
 }
@@ -278,8 +310,7 @@ static bool start_thread(struct transport *transport)
 }
 
 /* TLS sessions belong to an easy handle unless they are shared; nothing but the loop uses the
- * share, so it needs no locks. The wake-up is tried because libcurl makes a multi without one when
- * descriptors run out. */
+ * share, so it needs no locks. */
 static bool is_usable(CURLM *multi, CURLSH *tls_sessions)
 {
     return multi && tls_sessions &&
@@ -287,17 +318,18 @@ static bool is_usable(CURLM *multi, CURLSH *tls_sessions)
                CURLSHE_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK &&
-           curl_multi_wakeup(multi) == CURLM_OK;
+           curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK;
 }
 
 bool loop_start(struct transport *transport)
 {
     if (transport->multi)
         return true;
+    transport->wake =
+        transport->wake < 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : transport->wake;
     transport->multi = curl_multi_init();
     transport->tls_sessions = curl_share_init();
-    if (is_usable(transport->multi, transport->tls_sessions) &&
+    if (transport->wake >= 0 && is_usable(transport->multi, transport->tls_sessions) &&
         (!transport->is_threaded || start_thread(transport)))
         return true;
     (void)curl_multi_cleanup(transport->multi);

@@ -30,6 +30,7 @@ struct transport_call {
     /* The loop's until done. */
     CURL *easy;
     struct transport_call *previous, *next;
+    struct transport_call *next_over; /* among those whose end is to be published */
     struct text answer;
     long status, retry_after_s;
     char failure[FAILURE_SIZE];
@@ -45,7 +46,9 @@ struct transport {
     bool is_threaded;
 
     pthread_mutex_t mutex;
+    struct waiters waiters;
     struct waiter *stopper; /* woken when the loop has ended */
+    int wake;               /* an eventfd that wakes the loop */
 
     /* Under the mutex. The inbox holds what the loop has to start or to drop. */
     size_t users; /* the owner, the thread and every call: the last one frees */
@@ -56,7 +59,7 @@ struct transport {
 
     /* The loop's. */
     CURLSH *tls_sessions;
-    struct transport_call *under_way;
+    struct transport_call *under_way, *over;
     struct certificate_store certificates;
     bool has_certificates;
 };
@@ -71,6 +74,9 @@ void loop_turn(struct transport *transport) __attribute__((nonnull));
 void loop_rest(struct transport *transport, int64_t ms) __attribute__((nonnull));
 /* Ends every call, then the loop. */
 void loop_close(struct transport *transport) __attribute__((nonnull));
+
+/* Wakes the loop's thread; without the mutex. */
+void loop_wake(const struct transport *transport) __attribute__((nonnull));
 
 /* A user less; the last one frees the transport. */
 void transport_leave(struct transport *transport) __attribute__((nonnull));

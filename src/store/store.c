@@ -38,6 +38,7 @@ struct store {
 
     pthread_mutex_t mutex;
     pthread_cond_t submitted;
+    struct waiters waiters;
 
     /* Under the mutex. */
     struct job *jobs, **jobs_end;
@@ -254,11 +255,12 @@ static bool keep_staying(struct store *store, struct job *job)
 static struct job *publish(struct store *store, struct job *jobs)
 {
     struct job *withdrawn = NULL;
+    struct waiter *woken = NULL;
     pthread_mutex_lock(&store->mutex);
     for (struct job *job = jobs, *next; job; job = next) {
         next = job->next;
         job->is_over = true;
-        waiter_wake(job->waiter);
+        waiter_note(job->waiter, &woken);
         bool is_undone = job->is_abandoned && job->has_worked && job->withdraw;
         if (keep_staying(store, job))
             continue;
@@ -270,6 +272,7 @@ static struct job *publish(struct store *store, struct job *jobs)
         }
     }
     pthread_mutex_unlock(&store->mutex);
+    waiters_wake(woken);
     return withdrawn;
 }
 
@@ -385,29 +388,32 @@ static void give_up(struct store *store, struct job *job)
 static bool run_by_thread(struct store *store, struct job *job)
 {
     int64_t until_ms = clock_monotonic_ms() + STORE_PATIENCE_MS + QUEUE_PATIENCE_MS;
-    struct waiter waiter;
-    bool is_in_time = true;
-    if (!waiter_init(&waiter))
-        return false;
     pthread_mutex_lock(&store->mutex);
-    bool is_started = start_thread(store) && !store->is_stopping;
+    struct waiter *waiter = waiters_lend(&store->waiters);
+    bool is_started = waiter && start_thread(store) && !store->is_stopping, is_in_time = true;
+    bool is_first = !store->jobs;
     if (is_started) {
         job->until_ms = until_ms - QUEUE_PATIENCE_MS;
-        job->waiter = &waiter;
+        job->waiter = waiter;
         job->holders++;
         *store->jobs_end = job;
         store->jobs_end = &job->next;
-        pthread_cond_signal(&store->submitted);
     }
+    pthread_mutex_unlock(&store->mutex);
+    /* The writer takes all there is when it comes. */
+    if (is_started && is_first)
+        pthread_cond_signal(&store->submitted);
+    pthread_mutex_lock(&store->mutex);
     while (is_started && !job->is_over && is_in_time)
-        is_in_time = waiter_wait(&waiter, &store->mutex, until_ms);
+        is_in_time = waiter_wait(waiter, &store->mutex, until_ms);
     job->waiter = NULL;
+    if (waiter)
+        waiters_take_back(&store->waiters, waiter);
     /* One that stays may be under way again. */
     bool has_worked = is_started && job->is_over && !job->is_staying && job->has_worked;
     if (is_started && !job->is_over)
         give_up(store, job);
     pthread_mutex_unlock(&store->mutex);
-    waiter_clear(&waiter);
     return has_worked;
 }
 
@@ -482,6 +488,7 @@ void store_free(struct store *store)
     disconnect(store);
     store_follow(store);
     counts_clear(&store->counts);
+    waiters_clear(&store->waiters);
     pthread_cond_destroy(&store->submitted);
     pthread_mutex_destroy(&store->mutex);
     free(store->path);
