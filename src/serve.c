@@ -191,7 +191,11 @@ static void release_worker(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->workers_busy--;
-    pthread_cond_signal(&pool->released);
+    /* One place is for one thread; at the end finish() waits, too. */
+    if (pool->is_stopping)
+        pthread_cond_broadcast(&pool->released);
+    else
+        pthread_cond_signal(&pool->released);
     pthread_mutex_unlock(&pool->lock);
 }
 

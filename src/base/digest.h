@@ -16,7 +16,8 @@ bool sha256_hex(const void *bytes, size_t length, char out[static SHA256_HEX_SIZ
  * gives none. */
 bool random_hex(size_t count, char *out) __attribute__((nonnull, warn_unused_result));
 
-/* Whether two secrets are equal, in a time that depends on neither's content. */
+/* Whether two secrets are equal, in a time that depends on their lengths and on nothing else of
+ * them. */
 bool secret_equal(const char *a, const char *b) __attribute__((nonnull));
 
 #endif
