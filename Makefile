@@ -8,7 +8,7 @@ VERSION := $(shell cat VERSION)
 VARIANT ?= release
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
-PACKAGES := fcgi libcjson libcurl libconfig libcrypto sqlite3
+PACKAGES := fcgi libcjson libcurl libconfig libcrypto libpcre2-8 sqlite3
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wformat=2 -Wvla -Wwrite-strings
@@ -62,9 +62,9 @@ ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
-	libconfig-dev libssl-dev libsqlite3-dev
+	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
-FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev
+FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
 	$(FUZZ_DEPS)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
@@ -188,6 +188,13 @@ fuzz-build: $(FUZZERS)
 
 # The second parser is these targets' alone.
 $(OUT)/fuzzers/fuzz_json_differential $(OUT)/fuzzers/fuzz_event: ALL_LIBS += -ljansson
+
+# RE2 itself, which is C++, is this target's alone.
+$(OUT)/fuzzers/fuzz_routing: $(OUT)/tests/fuzz/re2_reference.o
+$(OUT)/fuzzers/fuzz_routing: ALL_LIBS += -lre2 -lstdc++
+$(OUT)/tests/fuzz/re2_reference.o: tests/fuzz/re2_reference.cc Makefile
+	@mkdir -p $(@D)
+	$(Q)clang++ -std=c++17 -O1 -g -Wall -Wextra $(WERROR) -c -o $@ $<
 
 # Lets the test fail single allocations of the gateway's own code.
 $(OUT)/tests/test_allocation: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

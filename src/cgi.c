@@ -58,7 +58,7 @@ int cgi_serve(const struct server *server)
     int64_t now_ms = clock_monotonic_ms(), deadline_ms = now_ms + RECEIVE_TIMEOUT_MS;
     const struct request_source source = {environment_variable, read_standard_input, &deadline_ms,
                                           false};
-    request_receive(&request, &source, now_ms, server->max_body_bytes);
+    request_receive(&request, &source, now_ms, server->limits(server->context).max_body_bytes);
     if (request.error.code == ERROR_TOO_LARGE)
         drain_standard_input(&request, &deadline_ms);
     server->handle(server->context, &request, &response);

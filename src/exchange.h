@@ -23,7 +23,6 @@ struct exchange {
     struct json json;
     struct receipt receipt;
     const char *scope;           /* whose memory it is */
-    struct store_route route;    /* of the integration: its default one */
     struct dispatch *dispatches; /* one an alert */
     size_t dispatch_count;
     bool is_taken; /* the items were dealt with one by one, and counted */

@@ -54,7 +54,9 @@ static bool take_anyone(struct exchange *x, const char *key)
 {
     char digest[SHA256_HEX_SIZE];
     x->anyone = (struct integration){
-        .name = PASS_THROUGH, .vendor = x->gateway->vendor, .flashduty_key = key};
+        .name = PASS_THROUGH, .vendor = x->gateway->vendor, .routing.fallback = {"", key}};
+    x->anyone.destinations = &x->anyone.routing.fallback;
+    x->anyone.destination_count = 1;
     x->integration = &x->anyone;
     if (!sha256_hex(key, strlen(key), digest))
         return error_out_of_memory(&x->error);
@@ -163,16 +165,22 @@ void gateway_apply_integration(const struct integration *integration, struct are
 
 static struct dispatch dispatch_of(struct exchange *x, struct item *item)
 {
+    const struct integration *integration = x->integration;
+    struct choice choice = routing_choose(&integration->routing, &item->alert, x->arena, NULL);
+    if (choice.limited)
+        log_event(LOG_WARNING, "a condition would cost too much to judge: it counts as met",
+                  "request_id", x->request->id, "integration", integration->name, "condition",
+                  choice.limited->text, NULL);
     return (struct dispatch){
         .alert = &item->alert,
         .scope = x->scope,
-        .integration = x->integration->name,
+        .integration = integration->name,
         .request_id = x->request->id,
         .message_id = item->message_id,
-        .destinations = &x->route,
-        .routes = &x->route,
-        .destination_count = 1,
-        .route_count = 1,
+        .destinations = choice.destinations,
+        .destination_count = choice.count,
+        .routes = integration->destinations,
+        .route_count = integration->destination_count,
         .needs_acceptance = x->gateway->config->pass_through,
     };
 }
@@ -181,7 +189,6 @@ static void deliver(struct exchange *x)
 {
     const struct delivery_means means = {x->gateway->transport, x->gateway->store,
                                          x->gateway->config->flashduty_url};
-    x->route = (struct store_route){"", x->integration->flashduty_key};
     for (size_t i = 0; i < x->receipt.count; i++) {
         struct item *item = &x->receipt.items[i];
         if (item->kind != ITEM_ALERT)

@@ -226,9 +226,10 @@ static void answer(struct reader *reader, struct fastcgi_source *peer, int64_t a
     struct request request;
     struct response response = {0};
     struct text out = {0};
-    request_receive(&request, &source, arrived_ms, server->max_body_bytes);
+    const struct server_limits limits = server->limits(server->context);
+    request_receive(&request, &source, arrived_ms, limits.max_body_bytes);
     stop_watching(reader);
-    bool has_place = take_worker(pool, arrived_ms + server->patience_ms);
+    bool has_place = take_worker(pool, arrived_ms + limits.patience_ms);
     if (!has_place)
         error_set(&request.error, ERROR_UNAVAILABLE, "all workers = %d are busy", server->workers);
     server->handle(server->context, &request, &response);

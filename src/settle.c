@@ -28,7 +28,9 @@ static struct store_confirmation confirmation_of(const struct exchange *x, const
         .is_private = item->confirm_private,
         .reason = reason,
         /* In pass-through nothing else says that the key is anybody's. */
-        .accepted_key = x->gateway->config->pass_through ? x->integration->flashduty_key : NULL,
+        .accepted_key = x->gateway->config->pass_through
+                            ? x->integration->routing.fallback.flashduty_key
+                            : NULL,
     };
 }
 

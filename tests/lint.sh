@@ -56,14 +56,16 @@ others() {
     refuse 'libcurl belongs to src/net' '<curl/' $(others 'net/')
     refuse 'SQLite belongs to src/store' '<sqlite3\.h>' $(others 'store/')
     refuse 'libconfig belongs to src/config' '<libconfig\.h>' $(others 'config/')
+    refuse 'PCRE2 belongs to src/routing' '<pcre2\.h>' $(others 'routing/')
     refuse 'cJSON is included by src/base/json.h alone' 'cJSON\.h>' $(others 'base/json\.h')
 }
 
-# Includes run downwards: base < alert < vendors, net, store < trust, delivery < config, request,
+# Includes run downwards: base < alert < routing, vendors, net, store < trust, delivery < config, request,
 # response < gateway, serve < endpoint, cli. Nothing below knows what stands above.
 refuse 'base includes only base' '#include "(alert|vendors|net|delivery|cli|[a-z_]+\.h)' src/base/*.[ch]
 refuse 'alert includes only base' '#include "(vendors|net|delivery|cli|[a-z_]+\.h)' src/alert/*.[ch]
 refuse 'vendors include only alert and base' '#include "(net|delivery|cli|[a-z_]+\.h)' src/vendors/*.[ch]
+refuse 'routing includes only alert and base' '#include "(vendors|net|store|delivery|cli|config|[a-z_]+\.h)' src/routing/*.[ch]
 refuse 'store includes only alert and base' '#include "(vendors|net|delivery|cli|config|[a-z_]+\.h)' src/store/*.[ch]
 refuse 'net includes only base' '#include "(alert|vendors|delivery|cli|[a-z_]+\.h)' src/net/*.[ch]
 refuse 'trust stands below requests' '#include "(delivery|cli|config|[a-z_]+\.h)' src/trust/*.[ch]

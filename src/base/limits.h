@@ -19,6 +19,9 @@
 /* A push key made for the gateway guards a page at night: no shorter than this. */
 #define PUSH_KEY_LENGTH_MIN 16
 
+/* Of a Flashduty key, so many characters are shown: nobody needs more to recognise it. */
+#define KEY_SHOWN 4
+
 /* One log record, with its newline. */
 #define LOG_LINE_MAX 1024
 
@@ -75,10 +78,17 @@
 #define KNOWN_KEY_DAYS 30
 #define KEY_SHARE 100
 
+/* A regular expression of a route; and the processor time that one may take to be found in a text,
+ * after which it counts as found. */
+#define EXPRESSION_BYTES_MAX 1024
+#define EXPRESSION_CPU_MS 25
+
 /* A payload or message given to the command line. */
 #define CLI_FILE_BYTES_MAX 16777216
 
 /* More than any configuration needs; a larger file is not a configuration. */
 #define CONFIG_FILE_BYTES_MAX 4194304
+/* With all files that it names. */
+#define KEPT_BYTES_MAX (4 * CONFIG_FILE_BYTES_MAX)
 
 #endif

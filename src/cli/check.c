@@ -3,8 +3,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/check_tests.h"
 #include "cli/cli.h"
 #include "config/config.h"
+
+static const char *tests_path;
+static const struct cli_option options[] = {{.name = "tests", .value = &tests_path}, {0}};
 
 /* Appends the lines of a report as a JSON array. */
 static void append_lines(struct text *out, const struct text *report)
@@ -67,18 +71,24 @@ static enum cli_exit run(const struct cli_call *call)
         length = strcspn(line, "\n");
         fprintf(stderr, "warning: %.*s\n", (int)length, line);
     }
+    enum cli_exit status = is_valid ? CLI_DONE : is_missing ? CLI_NOT_FOUND : CLI_NO;
+    if (is_valid && tests_path)
+        status = check_tests(&config, tests_path, call->json);
     config_report_clear(&report);
     config_free(&config);
-    return is_valid ? CLI_DONE : is_missing ? CLI_NOT_FOUND : CLI_NO;
+    return status;
 }
 
 const struct command command_check = {
     .name = "check",
-    .arguments = "[FILE] [-o json]",
+    .arguments = "[FILE] [--tests FILE] [-o json]",
     .summary = "Checks the configuration, every error with its line",
     .help =
         "Without FILE: the one that the gateway would read as this user. The environment counts\n"
-        "as it does for the gateway. Exit status 1 if the configuration is refused.\n",
+        "as it does for the gateway. Exit status 1 if the configuration is refused.\n"
+        "  --tests FILE  and if one of the tests in FILE fails: payloads, and the severity and\n"
+        "                destinations that they must have (see docs/configuration.md)\n",
     .max_words = 1,
     .run = run,
+    .options = options,
 };

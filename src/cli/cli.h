@@ -46,7 +46,7 @@ struct command {
     const struct cli_option *options;
 };
 
-extern const struct command command_check, command_map, command_verify, command_send,
+extern const struct command command_check, command_map, command_route, command_verify, command_send,
     command_new_integration, command_alert, command_outbox, command_drain, command_confirm,
     command_status;
 

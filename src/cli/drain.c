@@ -218,7 +218,7 @@ static enum cli_exit run(const struct cli_call *call)
     (void)call;
     (void)sigaction(SIGTERM, &ending, NULL);
     (void)sigaction(SIGINT, &ending, NULL);
-    enum cli_exit status = looking_configure(&run.looking.config) ? CLI_DONE : CLI_NO;
+    enum cli_exit status = looking_configure_or_last_valid(&run.looking.config) ? CLI_DONE : CLI_NO;
     if (status == CLI_DONE) {
         log_set_level(watch_flag ? run.looking.config.log_level : LOG_ERROR);
         status = find_store(&run);
@@ -227,6 +227,8 @@ static enum cli_exit run(const struct cli_call *call)
         looking_say_where(&run.looking.config, run.looking.path);
     if (status == CLI_DONE && run.looking.path)
         status = drain_found(&run);
+    if (status == CLI_DONE && run.looking.config.refusal)
+        status = CLI_NO;
     store_free(run.store);
     transport_free(run.transport);
     looking_end(&run.looking);

@@ -4,17 +4,29 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "store/place.h"
 
 /* ---- the store ---- */
 
-bool looking_configure(struct config *config)
+bool looking_configure(const char *path, struct config *config)
 {
     struct config_report report = {0};
-    bool is_valid = config_load(NULL, config, &report);
-    fprintf(stderr, "%s", text_string(&report.errors));
+    bool is_valid = config_load(path, config, &report);
+    fputs(text_string(&report.errors), stderr);
     config_report_clear(&report);
     return is_valid;
+}
+
+bool looking_configure_or_last_valid(struct config *config)
+{
+    struct config_report report = {0};
+    bool is_usable = config_load_or_last_valid(NULL, config, &report);
+    fputs(text_string(&report.errors), stderr);
+    if (is_usable && config->refusal)
+        fputs("the last valid configuration is in force\n", stderr);
+    config_report_clear(&report);
+    return is_usable;
 }
 
 void looking_say_where(const struct config *config, const char *store)
@@ -31,7 +43,7 @@ enum cli_exit looking_failed(const struct error *error)
 enum cli_exit looking_begin(struct looking *looking)
 {
     struct error error = {0};
-    if (!looking_configure(&looking->config))
+    if (!looking_configure_or_last_valid(&looking->config))
         return CLI_NO;
     looking->path = store_find(&looking->arena, looking->config.store, &error);
     looking_say_where(&looking->config, looking->path);
@@ -96,6 +108,11 @@ void put_destination(struct text *out, const struct delivery_record *record)
     text_puts(out, " (");
     put_safe(out, record->flashduty_key);
     text_putc(out, ')');
+}
+
+void put_key(struct text *out, const char *flashduty_key)
+{
+    text_printf(out, "%.*s…", KEY_SHOWN, flashduty_key);
 }
 
 static const char *const verdict_names[] = {

@@ -23,8 +23,12 @@ struct looking {
 enum cli_exit looking_begin(struct looking *looking) __attribute__((nonnull));
 void looking_end(struct looking *looking) __attribute__((nonnull));
 
-/* Reads the configuration; says on stderr what is wrong with it. */
-bool looking_configure(struct config *config) __attribute__((nonnull));
+/* Reads the configuration at path (NULL: the one that the gateway would read); says on stderr what
+ * is wrong with it. */
+bool looking_configure(const char *path, struct config *config) __attribute__((nonnull(2)));
+
+/* As the gateway does: the last valid one counts, too. */
+bool looking_configure_or_last_valid(struct config *config) __attribute__((nonnull));
 
 /* "configuration: PATH, store: PATH", on stderr. store: NULL is left out. */
 void looking_say_where(const struct config *config, const char *store) __attribute__((nonnull(1)));
@@ -50,6 +54,9 @@ void put_try(struct text *out, const char *indent, const struct try_record *reco
 /* Prints it as it is, or with a newline, and empties it. */
 void print_text(struct text *out) __attribute__((nonnull));
 void print_line(struct text *out) __attribute__((nonnull));
+
+/* A key as far as one needs it to recognise it. */
+void put_key(struct text *out, const char *flashduty_key) __attribute__((nonnull));
 
 /* "default" for the default route. */
 const char *route_name(const char *route) __attribute__((nonnull));

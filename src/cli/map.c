@@ -1,10 +1,7 @@
 #include <stdio.h>
-#include <string.h>
 
-#include "base/clock.h"
-#include "base/json.h"
-#include "cli/cli.h"
-#include "config/config.h"
+#include "cli/looking.h"
+#include "cli/payload.h"
 #include "delivery/flashduty.h"
 #include "gateway.h"
 
@@ -18,23 +15,15 @@ struct mapping {
 static enum cli_exit find(const char *name, struct mapping *mapping)
 {
     struct error error = {0};
-    struct config_report report = {0};
     mapping->vendor = vendor_find(name);
     if (mapping->vendor)
         return config_defaults(&mapping->config, &error) ? CLI_DONE
                                                          : cli_fail(CLI_NO, "%s", error.text);
-    bool is_valid = config_load(NULL, &mapping->config, &report);
-    fprintf(stderr, "%s", text_string(&report.errors));
-    config_report_clear(&report);
-    if (!is_valid)
+    if (!looking_configure(NULL, &mapping->config))
         return CLI_NO;
-    for (size_t i = 0; i < mapping->config.integration_count; i++) {
-        if (!strcmp(mapping->config.integrations[i].name, name))
-            mapping->integration = &mapping->config.integrations[i];
-    }
+    mapping->integration = payload_integration(&mapping->config, name);
     if (!mapping->integration)
-        return cli_fail(CLI_NOT_FOUND, "\"%s\" is neither a vendor nor an integration of %s", name,
-                        *mapping->config.path ? mapping->config.path : "a configuration");
+        return CLI_NOT_FOUND;
     mapping->vendor = mapping->integration->vendor;
     return CLI_DONE;
 }
@@ -76,42 +65,18 @@ static bool print_item(struct item *item, const struct mapping *mapping, struct 
     return false;
 }
 
-static enum cli_exit map(const struct cli_call *call, const struct mapping *mapping,
-                         const struct text *payload)
-{
-    struct json json = {0};
-    struct arena arena = {0};
-    struct receipt receipt = {0};
-    struct error error = {0};
-    const struct vendor_input input = {
-        .body = text_string(payload),
-        .length = payload->length,
-        .now_ms = clock_wall_ms(),
-        .smn = &mapping->config.smn,
-    };
-    bool is_mapped = json_parse(input.body, input.length, &json, &error) &&
-                     mapping->vendor->parse(&input, &json, &arena, &receipt, &error);
-    enum cli_exit status = is_mapped ? CLI_DONE : cli_fail(CLI_NO, "%s", error.text);
-    for (size_t i = 0; is_mapped && i < receipt.count; i++) {
-        if (!print_item(&receipt.items[i], mapping, &arena, call->json))
-            status = CLI_NO;
-    }
-    json_clear(&json);
-    arena_clear(&arena);
-    return status;
-}
-
 static enum cli_exit run(const struct cli_call *call)
 {
     struct mapping mapping = {0};
-    struct text payload = {0};
-    struct error error = {0};
+    struct payload payload = {0};
     enum cli_exit status = find(call->words[0], &mapping);
-    if (status == CLI_DONE && !cli_read(call->words[1], &payload, &error))
-        status = cli_fail(error.code == ERROR_NOT_FOUND ? CLI_NOT_FOUND : CLI_NO, "%s", error.text);
     if (status == CLI_DONE)
-        status = map(call, &mapping, &payload);
-    text_clear(&payload);
+        status = payload_read(call->words[1], mapping.vendor, &mapping.config.smn, &payload);
+    for (size_t i = 0; i < payload.receipt.count; i++) {
+        if (!print_item(&payload.receipt.items[i], &mapping, &payload.arena, call->json))
+            status = CLI_NO;
+    }
+    payload_clear(&payload);
     config_free(&mapping.config);
     return status;
 }

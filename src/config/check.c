@@ -8,8 +8,10 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "routing/filter.h"
 
 #define INTEGRATION_NAME_MAX 64
+#define ROUTE_NAME_MAX 64
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -214,4 +216,24 @@ const char *config_check_label_value(const char *text)
     if (*text && utf8_length(text) <= ALERT_LABEL_VALUE_MAX)
         return NULL;
     return "has no right value behind the =; 1 to 2048 characters are one";
+}
+
+/* "default" is shown for the route without a name; behind = stands a mapping's value. */
+const char *config_check_route_name(const char *text)
+{
+    size_t length = utf8_length(text);
+    if (length > 0 && length <= ROUTE_NAME_MAX && strcmp(text, "default") != 0 &&
+        !strchr(text, '='))
+        return NULL;
+    return "is no route's name; 1 to 64 characters without = are one, and \"default\" is the "
+           "default route's";
+}
+
+const char *config_check_mapping_label(const char *text)
+{
+    if (!strncmp(text, "labels.", strlen("labels.")))
+        return "names a label; leave out \"labels.\" in front";
+    return filter_is_label(text, strlen(text)) ? NULL
+                                               : "is no label's name; at most 128 of A-Z a-z 0-9 _ "
+                                                 "without a digit in front are one";
 }

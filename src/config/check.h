@@ -19,5 +19,7 @@ text_check config_check_topic;
 text_check config_check_store;
 text_check config_check_label_name;
 text_check config_check_label_value;
+text_check config_check_route_name;
+text_check config_check_mapping_label; /* by_label */
 
 #endif

@@ -8,8 +8,8 @@
 
 #include "base/limits.h"
 #include "config/file.h"
+#include "config/last_valid.h"
 #include "config/reader.h"
-#include "config/scan.h"
 #include "config/sections.h"
 
 #define ENVIRONMENT "FLASHDUTY_GATEWAY_"
@@ -28,6 +28,8 @@ static void take_ca_file(struct reader *reader, void *section, const struct text
     struct config *config = section;
     const char *name = texts->items[0];
     const char *path = *name ? reader_path(reader, name, texts->places[0]) : "";
+    if (path && *path)
+        config_sources_note(&reader->report->sources, path);
     if (path && *path && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
         reader_complain(reader, texts->places[0],
                         "%s cannot be read: %s; name a file of CA certificates in PEM, or a hashed "
@@ -140,6 +142,9 @@ void config_report_clear(struct config_report *report)
 {
     text_clear(&report->errors);
     text_clear(&report->warnings);
+    text_clear(&report->files);
+    config_sources_clear(&report->sources);
+    *report = (struct config_report){0};
 }
 
 /* The name of a setting's variable. */
@@ -191,25 +196,6 @@ static void warn_about_environment(struct reader *reader)
     }
 }
 
-static void complain_syntax(struct reader *reader, const config_t *tree)
-{
-    static const char *const texts[][2] = {
-        {"duplicate setting name", "this setting stands here for the second time; keep one"},
-        {"mismatched element type in array",
-         "the values of an array are of different types; write each in double quotes"},
-    };
-    struct place place = {"syntax", (unsigned)config_error_line(tree)};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (!strcmp(config_error_text(tree), texts[i][0])) {
-            reader_complain(reader, place, "%s", texts[i][1]);
-            return;
-        }
-    }
-    reader_complain(reader, place,
-                    "something is wrong here or just above; NAME = VALUE is expected, and every "
-                    "quote and bracket closed");
-}
-
 static struct place pass_through_place(struct reader *reader, const config_setting_t *root)
 {
     const config_setting_t *node = config_setting_get_member(root, "pass_through");
@@ -237,38 +223,22 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
                         "pass_through = true and integrations give the key in a push URL two "
                         "meanings; keep one of them");
     if (has_integrations && is_public)
-        reader_complain(reader, file, "holds keys that others may read; set permissions 600");
-}
-
-static void read_tree(struct reader *reader, const char *text, bool is_public)
-{
-    config_t tree;
-    config_init(&tree);
-    if (!config_read_string(&tree, text)) {
-        complain_syntax(reader, &tree);
-    } else {
-        const config_setting_t *root = config_root_setting(&tree);
-        reader_section(reader, root, settings, reader->config, "", (struct place){0});
-        read_environment(reader);
-        check_meaning(reader, root, is_public);
-    }
-    config_destroy(&tree);
+        reader_complain_of_readers(reader, file, "holds keys that others may read");
 }
 
 static void read_file(struct reader *reader, const struct config_file *file)
 {
-    struct text scanned = {0};
-    struct place place = {.name = "syntax"};
-    const char *problem;
+    config_t tree;
+    config_init(&tree);
     reader->config->pass_through = false;
     reader->folder = config_file_folder(&reader->scratch, reader->config->path);
-    if (config_scan(text_string(&file->bytes), &scanned, &place.line, &problem))
-        read_tree(reader, text_string(&scanned), file->is_public);
-    else
-        reader_complain(reader, place, "%s", problem);
-    if (scanned.failed)
-        reader->scratch.failed = true;
-    text_clear(&scanned);
+    if (reader_parse(reader, &file->bytes, &tree)) {
+        const config_setting_t *root = config_root_setting(&tree);
+        reader_section(reader, root, settings, reader->config, "", (struct place){0});
+        read_environment(reader);
+        check_meaning(reader, root, file->is_public);
+    }
+    config_destroy(&tree);
 }
 
 static void read_without_file(struct reader *reader)
@@ -278,6 +248,15 @@ static void read_without_file(struct reader *reader)
         reader_complain(reader, environment_place(reader, ENVIRONMENT_PASS_THROUGH),
                         "nothing would be served: there is no configuration file with "
                         "integrations; write one, or leave this variable out");
+}
+
+static bool find_kept(struct reader *reader, const char *path, struct config_file *file)
+{
+    reader->config->path = arena_string(&reader->config->arena, path);
+    if (file_set_find(reader->kept, path, &file->bytes))
+        return true;
+    reader_complain(reader, (struct place){0}, "was not kept");
+    return false;
 }
 
 /* False after a complaint. A file that is there but cannot be read is never passed over. */
@@ -294,7 +273,8 @@ static bool find_file(struct reader *reader, const char *path, struct config_fil
     for (size_t i = 0; i < count; i++) {
         struct error problem = {0};
         reader->config->path = arena_string(&reader->config->arena, places[i]);
-        if (config_file_load(places[i], FILE_OWN, CONFIG_FILE_BYTES_MAX, file, &problem))
+        reader->report->path = arena_string(&reader->report->sources.arena, places[i]);
+        if (reader_load_file(reader, places[i], FILE_OWN, CONFIG_FILE_BYTES_MAX, file, &problem))
             return true;
         if (is_named || problem.code != ERROR_NOT_FOUND) {
             reader_complain(reader, (struct place){0}, "%s", problem.text);
@@ -302,6 +282,7 @@ static bool find_file(struct reader *reader, const char *path, struct config_fil
         }
     }
     reader->config->path = "";
+    reader->report->path = "";
     return true;
 }
 
@@ -311,9 +292,11 @@ static bool is_right(const struct reader *reader)
     return errors->length == 0 && !errors->failed;
 }
 
-bool config_load(const char *path, struct config *config, struct config_report *report)
+/* kept: the files to read in place of those that are there, or NULL. */
+static bool load(const char *path, const struct text *kept, struct config *config,
+                 struct config_report *report)
 {
-    struct reader reader = {.config = config, .report = report};
+    struct reader reader = {.config = config, .report = report, .kept = kept};
     struct config_file file = {0};
     struct error error = {0};
     config_report_clear(report);
@@ -321,14 +304,14 @@ bool config_load(const char *path, struct config *config, struct config_report *
         text_printf(&report->errors, "configuration: %s\n", error.text);
         return false;
     }
-    if (find_file(&reader, path, &file)) {
+    if (kept ? find_kept(&reader, path, &file) : find_file(&reader, path, &file)) {
         warn_about_environment(&reader);
         if (*config->path)
             read_file(&reader, &file);
         else
             read_without_file(&reader);
     }
-    if (config->arena.failed || reader.scratch.failed)
+    if (config->arena.failed || reader.scratch.failed || report->sources.arena.failed)
         reader_complain(&reader, (struct place){.name = "configuration"}, "out of memory");
     text_clear(&file.bytes);
     arena_clear(&reader.scratch);
@@ -336,4 +319,37 @@ bool config_load(const char *path, struct config *config, struct config_report *
         return true;
     config_free(config);
     return false;
+}
+
+bool config_load(const char *path, struct config *config, struct config_report *report)
+{
+    return load(path, NULL, config, report);
+}
+
+bool config_load_or_last_valid(const char *path, struct config *config,
+                               struct config_report *report)
+{
+    struct text kept = {0};
+    struct error error = {0};
+    struct config_report ignored = {0};
+    if (load(path, NULL, config, report))
+        return true;
+    bool is_taken = !report->is_distrusted && report->path && *report->path &&
+                    last_valid_read(report->path, &kept, &error) &&
+                    load(report->path, &kept, config, &ignored);
+    const char *errors = text_string(&report->errors);
+    if (is_taken)
+        config->refusal = arena_copy(&config->arena, errors, strcspn(errors, "\n"));
+    text_clear(&kept);
+    config_report_clear(&ignored);
+    return is_taken;
+}
+
+bool config_keep(const struct config *config, const struct config_report *report,
+                 struct error *error)
+{
+    if (!*config->path || config->refusal)
+        return true;
+    return report->files.failed ? error_out_of_memory(error)
+                                : last_valid_keep(config->path, &report->files, error);
 }

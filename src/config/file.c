@@ -30,13 +30,13 @@ static bool check_status(const struct stat *status, enum file_guard guard, size_
         return error_set(error, ERROR_INVALID, "is no regular file; name a file");
     if (guard == FILE_OWN && status->st_uid != 0 && status->st_uid != geteuid())
         return error_set(
-            error, ERROR_INVALID,
+            error, ERROR_FORBIDDEN,
             "belongs to user %ju; it must belong to root or to the user who runs this program, "
             "here user %ju: run it as that user, or change the owner",
             (uintmax_t)status->st_uid, (uintmax_t)geteuid());
     mode_t writers = guard == FILE_OWN ? S_IWGRP | S_IWOTH : S_IWOTH;
     if (status->st_mode & writers)
-        return error_set(error, ERROR_INVALID, "can be changed by %s; set permissions %s",
+        return error_set(error, ERROR_FORBIDDEN, "can be changed by %s; set permissions %s",
                          status->st_mode & S_IWOTH ? "everybody" : "its group",
                          guard == FILE_OWN ? "600" : "644");
     if (status->st_size < 0 || (uintmax_t)status->st_size > limit)

@@ -23,8 +23,8 @@ struct config_file {
 };
 
 /* Reads a regular file of at most limit bytes. Permissions are those of the bytes read: one
- * descriptor serves both. The error is ERROR_NOT_FOUND if there is no such file, and its text
- * goes after the file's name. */
+ * descriptor serves both. The error is ERROR_NOT_FOUND if there is no such file, ERROR_FORBIDDEN if
+ * its owner or permissions are refused, and its text goes after the file's name. */
 bool config_file_load(const char *path, enum file_guard guard, size_t limit,
                       struct config_file *file, struct error *error)
     __attribute__((nonnull, warn_unused_result));

@@ -4,13 +4,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "config/file.h"
-
-/* A key is one line; this is room for words below it. */
-#define KEY_FILE_BYTES_MAX 4096
-
-/* Stands before the path of a file that holds the key. */
-#define KEY_FILE_PREFIX "file:"
 
 /* Whose push key it is already; both count from 0. */
 struct key_owner {
@@ -71,41 +64,11 @@ static void take_push_keys(struct reader *reader, void *section, const struct te
     }
 }
 
-static const char *first_line(struct arena *arena, const char *text)
-{
-    return text_trim(arena, arena_copy(arena, text, strcspn(text, "\n")));
-}
-
-/* NULL after a complaint. The path is not shown: it may be a key, written behind the prefix. */
-static const char *key_of_file(struct reader *reader, const char *name, struct place place)
-{
-    struct config_file file;
-    struct error error = {0};
-    const char *path = reader_path(reader, name, place), *key = NULL;
-    if (!path)
-        return NULL;
-    if (!config_file_load(path, FILE_OWN, KEY_FILE_BYTES_MAX, &file, &error))
-        reader_complain(reader, place, "the file it names %s", error.text);
-    else if (file.is_public)
-        reader_complain(reader, place, "others may read the file it names; set permissions 600");
-    else
-        key = first_line(&reader->config->arena, text_string(&file.bytes));
-    text_clear(&file.bytes);
-    return key;
-}
-
 static void take_flashduty_key(struct reader *reader, void *section, const struct texts *texts)
 {
     struct integration *integration = section;
-    const char *key = texts->items[0];
-    bool is_file = !strncmp(key, KEY_FILE_PREFIX, strlen(KEY_FILE_PREFIX));
-    if (is_file)
-        key = key_of_file(reader, key + strlen(KEY_FILE_PREFIX), texts->places[0]);
-    const char *problem = key ? config_check_key(key) : NULL;
-    if (problem)
-        reader_complain(reader, texts->places[0], "%s%s",
-                        is_file ? "the first line of the file it names " : "", problem);
-    integration->flashduty_key = key;
+    integration->routing.fallback =
+        (struct destination){"", config_flashduty_key(reader, texts->items[0], texts->places[0])};
 }
 
 static void take_topics(struct reader *reader, void *section, const struct texts *texts)
@@ -114,17 +77,6 @@ static void take_topics(struct reader *reader, void *section, const struct texts
     (void)reader;
     integration->topic_urns = texts->items;
     integration->topic_urn_count = texts->count;
-}
-
-/* Cuts "LEFT=RIGHT" at its first =, trimmed. */
-static bool split(struct arena *arena, const char *text, const char **left, const char **right)
-{
-    const char *equals = strchr(text, '=');
-    if (!equals)
-        return false;
-    *left = text_trim(arena, arena_copy(arena, text, (size_t)(equals - text)));
-    *right = text_trim(arena, equals + 1);
-    return true;
 }
 
 /* The row that configuration and labels call by this word. */
@@ -155,7 +107,7 @@ static void take_severities(struct reader *reader, void *section, const struct t
     for (size_t i = 0; i < texts->count; i++) {
         const char *word, *name;
         struct severity_override override;
-        if (!split(arena, texts->items[i], &word, &name) || !*word ||
+        if (!reader_split(reader, texts->items[i], &word, &name) || !*word ||
             !severity_from_name(name, &override.severity)) {
             reader_complain(reader, texts->places[i],
                             "is no override; WORD=SEVERITY is one, with Critical, Warning, Info "
@@ -201,7 +153,7 @@ static void take_labels(struct reader *reader, void *section, const struct texts
     for (size_t i = 0; i < texts->count; i++) {
         struct label label;
         const char *problem = "is no label; NAME=VALUE is one";
-        if (split(arena, texts->items[i], &label.name, &label.value))
+        if (reader_split(reader, texts->items[i], &label.name, &label.value))
             problem = label_problem(integration, &label);
         if (problem)
             reader_complain(reader, texts->places[i], "%s", problem);
@@ -209,6 +161,11 @@ static void take_labels(struct reader *reader, void *section, const struct texts
             labels[integration->label_count++] = label;
     }
 }
+
+static const char *const unmatched_names[] = {
+    [UNMATCHED_DEFAULT] = "default",
+    [UNMATCHED_DROP] = "drop",
+};
 
 /* In the order in which they are read: severity needs the vendor. */
 static const struct setting integration_settings[] = {
@@ -225,10 +182,12 @@ static const struct setting integration_settings[] = {
      .maximum = 2,
      .check = config_check_push_key,
      .take = take_push_keys},
-    {.name = "flashduty_key",
-     .kind = SETTING_TEXT,
-     .is_required = true,
-     .take = take_flashduty_key},
+    {.name = "flashduty_key", .kind = SETTING_TEXT, .take = take_flashduty_key},
+    {.name = "unmatched",
+     .kind = SETTING_CHOICE,
+     SETTING_MEMBER(struct integration, unmatched),
+     .choices = unmatched_names,
+     .maximum = sizeof unmatched_names / sizeof *unmatched_names},
     {.name = "topic_urn",
      .kind = SETTING_TEXTS,
      .maximum = INT_MAX,
@@ -236,6 +195,7 @@ static const struct setting integration_settings[] = {
      .take = take_topics},
     {.name = "severity", .kind = SETTING_TEXTS, .maximum = INT_MAX, .take = take_severities},
     {.name = "labels", .kind = SETTING_TEXTS, .maximum = ALERT_LABELS_MAX, .take = take_labels},
+    {.name = "routes", .kind = SETTING_LIST, .open = config_open_routes},
     {0}};
 
 static void check_topics(struct reader *reader, const config_setting_t *node,
@@ -263,19 +223,21 @@ static void read_integration(struct reader *reader, const config_setting_t *node
     reader_section(reader, node, integration_settings, integration, prefix, place);
     if (integration->vendor)
         check_topics(reader, node, integration, prefix, place);
+    config_check_routes(reader, node, integration, prefix, place);
 }
 
-void config_open_integrations(struct reader *reader, const config_setting_t *node,
+void config_open_integrations(struct reader *reader, void *section, const config_setting_t *node,
                               struct place place)
 {
+    struct config *config = section;
     size_t count = (size_t)config_setting_length(node);
     (void)place;
-    reader->integrations =
-        arena_alloc(&reader->config->arena, (count + 1) * sizeof *reader->integrations);
+    reader->integrations = arena_alloc(&config->arena, (count + 1) * sizeof *reader->integrations);
     if (!reader->integrations)
         return;
     for (size_t i = 0; i < count; i++)
         read_integration(reader, config_setting_get_elem(node, (unsigned)i), i);
-    reader->config->integrations = reader->integrations;
-    reader->config->integration_count = count;
+    config->integrations = reader->integrations;
+    config->integration_count = count;
+    config_check_shared_keys(reader, node);
 }

@@ -3,11 +3,18 @@
 const struct present_key *config_keys(const struct config *config, struct arena *arena,
                                       size_t *count)
 {
-    struct present_key *keys = arena_alloc(arena, (config->integration_count + 1) * sizeof *keys);
+    size_t total = 0;
+    for (size_t i = 0; i < config->integration_count; i++)
+        total += config->integrations[i].destination_count;
+    struct present_key *keys = arena_alloc(arena, (total + 1) * sizeof *keys);
     *count = 0;
-    for (size_t i = 0; i < config->integration_count && keys; i++)
-        keys[(*count)++] = (struct present_key){config->integrations[i].name, "",
-                                                config->integrations[i].flashduty_key};
+    for (size_t i = 0; i < config->integration_count && keys; i++) {
+        const struct integration *integration = &config->integrations[i];
+        for (size_t j = 0; j < integration->destination_count; j++)
+            keys[(*count)++] =
+                (struct present_key){integration->name, integration->destinations[j].name,
+                                     integration->destinations[j].flashduty_key};
+    }
     return keys;
 }
 
@@ -18,7 +25,7 @@ void config_update_store(const struct config *config, struct store *store)
     const struct present_key *keys = config_keys(config, &arena, &count);
     bool is_usable = true;
     for (size_t i = 0; i < count && is_usable; i++) {
-        const struct store_route route = {keys[i].route, keys[i].flashduty_key};
+        const struct destination route = {keys[i].route, keys[i].flashduty_key};
         is_usable = store_set_key(store, keys[i].scope, &route);
     }
     arena_clear(&arena);

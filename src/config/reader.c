@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/last_valid.h"
+#include "config/scan.h"
+
 static const char *const needed[SETTING_KIND_COUNT] = {
     [SETTING_BOOLEAN] = "true or false, without quotes",
     [SETTING_NUMBER] = "a whole number in decimal digits, without quotes",
@@ -72,6 +75,75 @@ const char *reader_path(struct reader *reader, const char *name, struct place pl
                     "is relative, but there is no configuration file whose folder "
                     "it could be in; write a path that begins with /");
     return NULL;
+}
+
+bool reader_load_file(struct reader *reader, const char *path, enum file_guard guard, size_t limit,
+                      struct config_file *file, struct error *error)
+{
+    *file = (struct config_file){0};
+    if (reader->kept)
+        return file_set_find(reader->kept, path, &file->bytes) ||
+               error_set(error, ERROR_NOT_FOUND, "was not kept");
+    config_sources_note(&reader->report->sources, path);
+    bool is_read = config_file_load(path, guard, limit, file, error);
+    if (is_read)
+        file_set_add(&reader->report->files, path, &file->bytes);
+    else if (error->code == ERROR_FORBIDDEN)
+        reader->report->is_distrusted = true;
+    return is_read;
+}
+
+void reader_complain_of_readers(struct reader *reader, struct place place, const char *problem)
+{
+    reader->report->is_distrusted = true;
+    reader_complain(reader, place, "%s; set permissions 600", problem);
+}
+
+static void complain_syntax(struct reader *reader, const config_t *tree)
+{
+    static const char *const texts[][2] = {
+        {"duplicate setting name", "this setting stands here for the second time; keep one"},
+        {"mismatched element type in array",
+         "the values of an array are of different types; write each in double quotes"},
+    };
+    struct place place = {"syntax", (unsigned)config_error_line(tree)};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (!strcmp(config_error_text(tree), texts[i][0])) {
+            reader_complain(reader, place, "%s", texts[i][1]);
+            return;
+        }
+    }
+    reader_complain(reader, place,
+                    "something is wrong here or just above; NAME = VALUE is expected, and every "
+                    "quote and bracket closed");
+}
+
+bool reader_parse(struct reader *reader, const struct text *bytes, config_t *tree)
+{
+    struct text scanned = {0};
+    struct place place = {.name = "syntax"};
+    const char *problem;
+    bool is_scanned = config_scan(text_string(bytes), &scanned, &place.line, &problem);
+    bool is_parsed = is_scanned && config_read_string(tree, text_string(&scanned));
+    if (!is_scanned)
+        reader_complain(reader, place, "%s", problem);
+    else if (!is_parsed)
+        complain_syntax(reader, tree);
+    if (scanned.failed)
+        reader->scratch.failed = true;
+    text_clear(&scanned);
+    return is_parsed;
+}
+
+bool reader_split(struct reader *reader, const char *text, const char **left, const char **right)
+{
+    struct arena *arena = &reader->config->arena;
+    const char *equals = strchr(text, '=');
+    if (!equals)
+        return false;
+    *left = text_trim(arena, arena_copy(arena, text, (size_t)(equals - text)));
+    *right = text_trim(arena, equals + 1);
+    return true;
 }
 
 static void complain_kind(struct reader *reader, enum setting_kind kind, struct place place)
@@ -246,7 +318,7 @@ static void read_node(struct reader *reader, const struct setting *setting, void
     bool may_be_array = setting->kind == SETTING_TEXTS || setting->kind == SETTING_TEXT_OR_TEXTS;
     if (setting->open) {
         if (reader_is(reader, node, setting->kind, place))
-            setting->open(reader, node, place);
+            setting->open(reader, section, node, place);
     } else if (may_be_array && config_setting_is_array(node)) {
         read_array(reader, setting, section, node, place);
     } else if (value_of_node(node, setting->kind, &value)) {

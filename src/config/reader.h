@@ -15,6 +15,7 @@
 
 #include "config/check.h"
 #include "config/config.h"
+#include "config/file.h"
 
 /* Where a value stands. Without a line: an environment variable; without a name too: the file. */
 struct place {
@@ -25,8 +26,10 @@ struct place {
 struct reader {
     struct config *config;
     struct config_report *report;
-    const char *folder;               /* of the file, a prefix; NULL without a file */
+    const struct text *kept; /* the files to read instead of those that are there; or NULL */
+    const char *folder;      /* of the file, a prefix; NULL without a file */
     struct integration *integrations; /* those of config, while they are read */
+    struct route *routes;             /* those of an integration, while they are read */
     struct arena scratch;             /* holds the names of places */
 };
 
@@ -59,8 +62,9 @@ struct setting {
     text_check *check;          /* of each text */
     /* Takes texts that are more than a pointer to keep. */
     void (*take)(struct reader *reader, void *section, const struct texts *texts);
-    /* Reads a group or a list. */
-    void (*open)(struct reader *reader, const config_setting_t *node, struct place place);
+    /* Reads a group or a list into the section. */
+    void (*open)(struct reader *reader, void *section, const config_setting_t *node,
+                 struct place place);
 };
 
 /* offset and size of a member. */
@@ -85,6 +89,25 @@ void reader_section(struct reader *reader, const config_setting_t *group,
 /* Reads a setting from the value of an environment variable. */
 void reader_word(struct reader *reader, const struct setting *setting, void *section,
                  const char *word, struct place place) __attribute__((nonnull(1, 2, 3, 4)));
+
+/* As config_file_load, of a file that belongs to the configuration. */
+bool reader_load_file(struct reader *reader, const char *path, enum file_guard guard, size_t limit,
+                      struct config_file *file, struct error *error)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Parses a file's bytes into an initialised tree, which is to be destroyed in any case. False after
+ * a complaint. */
+bool reader_parse(struct reader *reader, const struct text *bytes, config_t *tree)
+    __attribute__((nonnull, warn_unused_result));
+
+/* Complains that others may read a file with keys. */
+void reader_complain_of_readers(struct reader *reader, struct place place, const char *problem)
+    __attribute__((nonnull(1, 3)));
+
+/* Cuts "LEFT=RIGHT" at its first =, trimmed, into the configuration's arena. False if there is no
+ * = in it. */
+bool reader_split(struct reader *reader, const char *text, const char **left, const char **right)
+    __attribute__((nonnull));
 
 /* Complains unless the node is a group, or a list. */
 bool reader_is(struct reader *reader, const config_setting_t *node, enum setting_kind kind,

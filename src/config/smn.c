@@ -25,7 +25,7 @@ static void add_certificate(struct reader *reader, const char *path, struct plac
     struct config *config = reader->config;
     struct config_file file;
     struct error error = {0};
-    if (!config_file_load(path, FILE_SHARED, CERTIFICATE_FILE_BYTES_MAX, &file, &error))
+    if (!reader_load_file(reader, path, FILE_SHARED, CERTIFICATE_FILE_BYTES_MAX, &file, &error))
         reader_complain(reader, place, "%s %s", path, error.text);
     else if (!smn_pin_add(&config->smn, &config->arena, text_string(&file.bytes), base_name(path),
                           &error))
@@ -81,10 +81,11 @@ static void warn_about(struct reader *reader, const config_setting_t *group, con
         reader_warn(reader, reader_place(reader, node, "smn.", name), "%s", what);
 }
 
-void config_open_smn(struct reader *reader, const config_setting_t *node, struct place place)
+void config_open_smn(struct reader *reader, void *section, const config_setting_t *node,
+                     struct place place)
 {
     const struct smn_settings *smn = &reader->config->smn;
-    reader_section(reader, node, smn_settings, reader->config, "smn.", place);
+    reader_section(reader, node, smn_settings, section, "smn.", place);
     if (smn->verify == SMN_VERIFY_OFF)
         warn_about(reader, node, "verify",
                    "signatures are not checked: whoever knows the push URL may page; \"pinned\" "

@@ -61,7 +61,7 @@ static void add_delivery(struct sending *sending, struct dispatch *dispatch,
 static void send_unrecorded(struct sending *sending, struct dispatch *dispatch, const char *json)
 {
     for (size_t i = 0; i < dispatch->destination_count; i++) {
-        const struct store_route *destination = &dispatch->destinations[i];
+        const struct destination *destination = &dispatch->destinations[i];
         const struct store_delivery delivery = {0, 0, destination->name, destination->flashduty_key,
                                                 DELIVERY_SENDING};
         add_delivery(sending, dispatch, &delivery, json);

@@ -45,7 +45,7 @@ struct dispatch {
     const char *scope;       /* whose memory it belongs to */
     const char *integration; /* in the ledger */
     const char *request_id, *message_id;
-    const struct store_route *destinations, *routes; /* where it goes; every route there is */
+    const struct destination *destinations, *routes; /* where it goes; every route there is */
     size_t destination_count, route_count;
     bool needs_acceptance; /* pass-through: see struct store_event */
 

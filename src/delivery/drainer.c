@@ -249,20 +249,37 @@ bool drain(const struct drain_means *means, const struct drain_watch *watch,
 /* ---- the thread ---- */
 
 struct drainer {
-    struct drain_means means;
+    struct drain_means means; /* the thread's own */
     pthread_t thread;
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool is_stopping, is_woken;
+    pthread_cond_t changed, taken;
+
+    /* Under the mutex. */
+    const struct drain_means *next; /* to go on with; NULL: none */
+    bool is_stopping, is_woken, has_ended;
 };
 
-static bool is_stopping(void *context)
+static bool is_interrupted(void *context)
 {
     struct drainer *drainer = context;
     pthread_mutex_lock(&drainer->mutex);
-    bool stopping = drainer->is_stopping;
+    bool interrupted = drainer->is_stopping || drainer->next;
     pthread_mutex_unlock(&drainer->mutex);
-    return stopping;
+    return interrupted;
+}
+
+/* Whether to go on, with what is there to go on with. */
+static bool take_means(struct drainer *drainer)
+{
+    pthread_mutex_lock(&drainer->mutex);
+    if (drainer->next)
+        drainer->means = *drainer->next;
+    drainer->next = NULL;
+    bool goes_on = !drainer->is_stopping;
+    drainer->has_ended = !goes_on;
+    pthread_cond_broadcast(&drainer->taken);
+    pthread_mutex_unlock(&drainer->mutex);
+    return goes_on;
 }
 
 static void rest(void *context, int64_t ms)
@@ -273,7 +290,7 @@ static void rest(void *context, int64_t ms)
                              .tv_nsec = (long)(until_ms % 1000) * 1000000};
     int result = 0;
     pthread_mutex_lock(&drainer->mutex);
-    while (!drainer->is_stopping && !drainer->is_woken && result == 0)
+    while (!drainer->is_stopping && !drainer->next && !drainer->is_woken && result == 0)
         result = pthread_cond_timedwait(&drainer->changed, &drainer->mutex, &until);
     drainer->is_woken = false;
     pthread_mutex_unlock(&drainer->mutex);
@@ -282,8 +299,8 @@ static void rest(void *context, int64_t ms)
 static void *drain_for_ever(void *context)
 {
     struct drainer *drainer = context;
-    const struct drain_watch watch = {drainer, is_stopping, rest, true, INT64_MAX};
-    while (!is_stopping(drainer)) {
+    const struct drain_watch watch = {drainer, is_interrupted, rest, true, INT64_MAX};
+    while (take_means(drainer)) {
         struct drain_report report = {0};
         if (!drain(&drainer->means, &watch, &report))
             rest(drainer, LOOK_MS);
@@ -297,7 +314,8 @@ static bool init(struct drainer *drainer)
     bool is_ready = !pthread_condattr_init(&monotonic) &&
                     !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
                     !pthread_mutex_init(&drainer->mutex, NULL) &&
-                    !pthread_cond_init(&drainer->changed, &monotonic);
+                    !pthread_cond_init(&drainer->changed, &monotonic) &&
+                    !pthread_cond_init(&drainer->taken, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     return is_ready;
 }
@@ -319,6 +337,16 @@ struct drainer *drainer_start(const struct drain_means *means, struct error *err
     free(drainer);
     error_set(error, ERROR_UNAVAILABLE, "no thread can be started");
     return NULL;
+}
+
+void drainer_change(struct drainer *drainer, const struct drain_means *means)
+{
+    pthread_mutex_lock(&drainer->mutex);
+    drainer->next = means;
+    pthread_cond_signal(&drainer->changed);
+    while (drainer->next && !drainer->has_ended)
+        pthread_cond_wait(&drainer->taken, &drainer->mutex);
+    pthread_mutex_unlock(&drainer->mutex);
 }
 
 void drainer_wake(struct drainer *drainer)
@@ -343,6 +371,7 @@ void drainer_stop(struct drainer *drainer)
         return;
     drainer_end(drainer);
     pthread_join(drainer->thread, NULL);
+    pthread_cond_destroy(&drainer->taken);
     pthread_cond_destroy(&drainer->changed);
     pthread_mutex_destroy(&drainer->mutex);
     free(drainer);

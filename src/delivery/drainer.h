@@ -46,6 +46,11 @@ struct drainer;
 struct drainer *drainer_start(const struct drain_means *means, struct error *error)
     __attribute__((nonnull));
 
+/* Goes on with other means. Returns when the old ones are not used any more: after what is under
+ * way, which has a few seconds. */
+void drainer_change(struct drainer *drainer, const struct drain_means *means)
+    __attribute__((nonnull));
+
 /* Something waits: look now. */
 void drainer_wake(struct drainer *drainer) __attribute__((nonnull));
 

@@ -42,6 +42,26 @@ void flashduty_encode(const struct alert *alert, struct text *json)
     text_puts(json, "}}");
 }
 
+bool flashduty_decode(const char *json, struct arena *arena, struct alert *alert)
+{
+    struct json tree = {0};
+    *alert = (struct alert){0};
+    if (!json_parse_within(json, &tree, arena))
+        return false;
+    const char *status = json_string(tree.root, "event_status");
+    alert->key = arena_string(arena, json_string(tree.root, "alert_key"));
+    alert->title = arena_string(arena, json_string(tree.root, "title_rule"));
+    alert->description = arena_string(arena, json_string(tree.root, "description"));
+    const cJSON *label;
+    cJSON_ArrayForEach(label, json_get(tree.root, "labels"))
+    {
+        (void)alert_add_label(alert, arena, label->string, cJSON_GetStringValue(label));
+    }
+    bool is_event = status && severity_from_name(status, &alert->severity);
+    json_clear(&tree);
+    return is_event && !arena->failed;
+}
+
 const char *flashduty_url(struct arena *arena, const char *base, const char *key)
 {
     return arena_printf(arena, "%s?integration_key=%s", base, key);

@@ -14,6 +14,11 @@
 /* Appends the event as JSON. */
 void flashduty_encode(const struct alert *alert, struct text *json) __attribute__((nonnull));
 
+/* The alert that flashduty_encode made json of, but for level and time_s, which stand nowhere in
+ * it. Lives in the arena. False: it is no such JSON, or memory ran out (shown in the arena). */
+bool flashduty_decode(const char *json, struct arena *arena, struct alert *alert)
+    __attribute__((nonnull, warn_unused_result));
+
 /* The address to post to; it holds the key. */
 const char *flashduty_url(struct arena *arena, const char *base, const char *key)
     __attribute__((nonnull));

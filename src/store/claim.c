@@ -101,7 +101,8 @@ static size_t claim_best(struct claiming *claiming, const char *key, int64_t mos
 }
 
 /* A failing key is tried by one delivery, and if none is due by the one that is due next. */
-static void probe(struct claiming *claiming, const char *key, const struct destination *destination)
+static void probe(struct claiming *claiming, const char *key,
+                  const struct destination_state *destination)
 {
     struct database *database = claiming->database;
     if (destination->probe_steady_ms > claiming->steady_ms) {
@@ -136,7 +137,7 @@ static int64_t next_due_ms(const struct claiming *claiming, const char *key)
 static void claim_of(struct claiming *claiming, const char *key)
 {
     struct claim_job *job = claiming->job;
-    struct destination destination = destination_read(claiming->database, key);
+    struct destination_state destination = destination_read(claiming->database, key);
     if (destination.hold_steady_ms) {
         wait_at_most(claiming, destination.hold_steady_ms - claiming->steady_ms);
         return;
@@ -238,7 +239,7 @@ struct due_job {
 static bool is_key_due(struct database *database, const char *key, int64_t now_ms,
                        int64_t steady_ms)
 {
-    struct destination destination = destination_read(database, key);
+    struct destination_state destination = destination_read(database, key);
     if (destination.hold_steady_ms)
         return false;
     if (destination.is_failing)
@@ -306,7 +307,7 @@ static void run_key(struct job *job, struct database *database, const struct sto
             "tt", change->scope, change->key);
 }
 
-bool store_set_key(struct store *store, const char *scope, const struct store_route *route)
+bool store_set_key(struct store *store, const char *scope, const struct destination *route)
 {
     struct key_job *change = job_new(sizeof *change, run_key);
     if (!change)

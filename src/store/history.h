@@ -142,6 +142,11 @@ bool history_life(struct history *history, const struct alert_record *of, int64_
                   bool (*show)(void *context, const struct alert_record *record), void *context,
                   struct error *error) __attribute__((nonnull(1, 2, 4, 6)));
 
+/* The newest alerts of an integration but for recoveries, the newest first; at most limit. */
+bool history_recent(struct history *history, const char *integration, int64_t limit,
+                    bool (*show)(void *context, const struct alert_record *record), void *context,
+                    struct error *error) __attribute__((nonnull(1, 2, 4, 6)));
+
 /* ---- confirmations ---- */
 
 struct confirmation_record {

@@ -59,14 +59,14 @@ void pace_take(struct database *database, const struct store_limits *limits, con
     __attribute__((nonnull));
 
 /* What is known of a Flashduty key. */
-struct destination {
+struct destination_state {
     int64_t failures;        /* in a row */
     bool is_failing;         /* so many that it is only tried */
     int64_t probe_steady_ms; /* when a failing one is tried next */
     int64_t hold_steady_ms;  /* until when nothing goes there; 0: nothing holds it */
     int64_t accepted_ms;     /* when it accepted something last; 0: never */
 };
-struct destination destination_read(struct database *database, const char *key)
+struct destination_state destination_read(struct database *database, const char *key)
     __attribute__((nonnull));
 /* Whether it accepted something in the last KNOWN_KEY_DAYS. */
 bool destination_is_known(struct database *database, const char *key, int64_t now_ms)

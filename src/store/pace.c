@@ -66,17 +66,18 @@ void pace_take(struct database *database, const struct store_limits *limits, con
 
 /* ---- what is known of a key ---- */
 
-struct destination destination_read(struct database *database, const char *key)
+struct destination_state destination_read(struct database *database, const char *key)
 {
-    struct destination destination = {0};
+    struct destination_state destination = {0};
     int64_t now_ms = database_steady_ms(database);
     struct rows rows = database_query(database,
                                       "SELECT failures, probe_steady_ms, hold_steady_ms,"
                                       " accepted_ms FROM destination WHERE flashduty_key = ?1",
                                       "t", key);
     if (rows_next(&rows))
-        destination = (struct destination){rows_number(&rows, 0), false, rows_number(&rows, 1),
-                                           rows_number(&rows, 2), rows_number(&rows, 3)};
+        destination =
+            (struct destination_state){rows_number(&rows, 0), false, rows_number(&rows, 1),
+                                       rows_number(&rows, 2), rows_number(&rows, 3)};
     rows_end(&rows);
     destination.is_failing = destination.failures >= FAILURES_MAX;
     /* Times that lie further ahead than any that is set come from before the machine started. */

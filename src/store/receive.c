@@ -186,7 +186,7 @@ static void raise_rank(const struct intake *in, const struct store_delivery *del
  * use. */
 static bool is_send_free(const struct intake *in, const char *key)
 {
-    struct destination destination = destination_read(in->database, key);
+    struct destination_state destination = destination_read(in->database, key);
     if (destination.is_failing || destination.hold_steady_ms)
         return false;
     int64_t is_free = pace_free(in->database, in->limits, key);
@@ -334,12 +334,12 @@ static void withdraw_receive(struct job *job, struct database *database)
     }
 }
 
-static const struct store_route *copy_routes(struct arena *arena, const struct store_route *routes,
+static const struct destination *copy_routes(struct arena *arena, const struct destination *routes,
                                              size_t count)
 {
-    struct store_route *copies = arena_alloc(arena, (count + 1) * sizeof *copies);
+    struct destination *copies = arena_alloc(arena, (count + 1) * sizeof *copies);
     for (size_t i = 0; i < count && copies; i++)
-        copies[i] = (struct store_route){arena_string(arena, routes[i].name),
+        copies[i] = (struct destination){arena_string(arena, routes[i].name),
                                          arena_string(arena, routes[i].flashduty_key)};
     return copies;
 }

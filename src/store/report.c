@@ -36,7 +36,7 @@ static void destination_reached(struct database *database, const char *key)
 
 void destination_accepted(struct database *database, const char *key)
 {
-    struct destination before = destination_read(database, key);
+    struct destination_state before = destination_read(database, key);
     int64_t now_ms = clock_wall_ms();
     if (before.failures > 0)
         destination_reached(database, key);
@@ -58,7 +58,7 @@ static void destination_rejected(struct database *database, const char *key)
 
 void destination_failed(struct database *database, const char *key, const struct store_try *one)
 {
-    struct destination before = destination_read(database, key);
+    struct destination_state before = destination_read(database, key);
     int64_t now_ms = database_steady_ms(database);
     long pause_s = one->retry_after_s > RETRY_AFTER_S_MAX ? RETRY_AFTER_S_MAX : one->retry_after_s;
     int64_t hold_ms = pause_s > 0 ? now_ms + pause_s * SECOND_MS : 0;
@@ -101,7 +101,8 @@ static void record(const struct report *report)
  * destination keeps failing, and is the first to see that it does no more. */
 static bool send_again(const struct report *report)
 {
-    struct destination destination = destination_read(report->database, report->row.flashduty_key);
+    struct destination_state destination =
+        destination_read(report->database, report->row.flashduty_key);
     if (!report->one->wants_again || report->one->retry_after_s > 0 || destination.hold_steady_ms ||
         pace_free(report->database, report->limits, report->row.flashduty_key) < 1)
         return false;

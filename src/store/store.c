@@ -32,7 +32,6 @@
 
 struct store {
     char *path;
-    struct store_limits limits;
     bool is_lasting;
     int lead; /* the lock file's descriptor while this process drains; -1 else */
 
@@ -41,6 +40,7 @@ struct store {
     struct waiters waiters;
 
     /* Under the mutex. */
+    struct store_limits limits;
     struct job *jobs, **jobs_end;
     struct counts counts;
     bool is_stopping, has_thread;
@@ -177,10 +177,13 @@ static void put_back_counts(struct store *store, const struct counts *counts)
 static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
 {
     struct database *database = store->database;
+    pthread_mutex_lock(&store->mutex);
+    const struct store_limits limits = store->limits;
+    pthread_mutex_unlock(&store->mutex);
     for (struct job *job = jobs; job; job = job->next) {
         job->is_durable = false;
         database_save(database);
-        job->run(job, database, &store->limits);
+        job->run(job, database, &limits);
         job->has_worked = !job->arena.failed && database_release(database);
         if (!job->has_worked) {
             set_failure(store, job->arena.failed ? "out of memory" : database_failure(database));
@@ -493,6 +496,13 @@ void store_free(struct store *store)
     pthread_mutex_destroy(&store->mutex);
     free(store->path);
     free(store);
+}
+
+void store_set_limits(struct store *store, const struct store_limits *limits)
+{
+    pthread_mutex_lock(&store->mutex);
+    store->limits = *limits;
+    pthread_mutex_unlock(&store->mutex);
 }
 
 const char *store_path(const struct store *store)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "alert/alert.h"
+#include "alert/destination.h"
 #include "alert/outcome.h"
 #include "base/arena.h"
 #include "base/error.h"
@@ -40,6 +41,10 @@ struct store *store_new(const char *path, const struct store_limits *limits, boo
 /* Writes what is still to be written, and closes. NULL is allowed. */
 void store_free(struct store *store);
 
+/* Keeps other limits from now on. */
+void store_set_limits(struct store *store, const struct store_limits *limits)
+    __attribute__((nonnull));
+
 /* Whether something can be written now: tried. On false the error says what is wrong. */
 bool store_is_writable(struct store *store, struct error *error) __attribute__((nonnull));
 
@@ -51,11 +56,6 @@ void store_follow(struct store *store) __attribute__((nonnull));
 const char *store_path(const struct store *store) __attribute__((nonnull));
 
 /* ---- receiving ---- */
-
-struct store_route {
-    const char *name; /* "" is the default route's */
-    const char *flashduty_key;
-};
 
 enum delivery_state {
     DELIVERY_WAITING, /* in the outbox */
@@ -87,7 +87,7 @@ struct store_event {
 
     /* Where it should go, and every route that there is: a recovery goes where its trigger went,
      * with the present keys. */
-    const struct store_route *destinations, *routes;
+    const struct destination *destinations, *routes;
     size_t destination_count, route_count;
 
     /* Pass-through: nothing is kept for a key that Flashduty has not accepted lately, and each key
@@ -170,7 +170,7 @@ bool store_claim(struct store *store, struct store_claim *claims, size_t limit, 
 bool store_is_due(struct store *store) __attribute__((nonnull));
 
 /* Waiting deliveries of a route get its present key. */
-bool store_set_key(struct store *store, const char *scope, const struct store_route *route)
+bool store_set_key(struct store *store, const char *scope, const struct destination *route)
     __attribute__((nonnull, warn_unused_result));
 
 /* Removes what is older than it has to be kept, a little at a time: *more says whether there is

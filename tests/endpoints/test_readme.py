@@ -383,7 +383,8 @@ class Examples(unittest.TestCase):
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
         text = file.read_text(encoding="utf-8")
         self.assertEqual(text.count('flashduty_key = ""'), 2)
-        text = text.replace('flashduty_key = ""', 'flashduty_key = "a-flashduty-key"')
+        for key in ("a-flashduty-key", "another-flashduty-key"):
+            text = text.replace('flashduty_key = ""', f'flashduty_key = "{key}"', 1)
         inline = SETTING.findall(text_of("README.md"))
         self.assertEqual(len(inline), 2)
         topics, severities = inline

@@ -64,7 +64,8 @@ static void plant(const char *input, size_t length, const char *canary, struct t
 static bool is_key(const config_setting_t *setting)
 {
     const char *name = config_setting_name(setting);
-    return name && (!strcmp(name, "push_key") || !strcmp(name, "flashduty_key"));
+    return name && (!strcmp(name, "push_key") || !strcmp(name, "flashduty_key") ||
+                    !strcmp(name, "destination"));
 }
 
 /* Whether the word stands where no key does: as a name, or as the value of another setting. */
@@ -111,7 +112,13 @@ static void must_be_an_integration(const struct config *config, size_t index)
     const struct integration *integration = &config->integrations[index];
     MUST(integration->name && *integration->name && integration->vendor);
     MUST(integration->push_key_count >= 1 && integration->push_key_count <= 2);
-    must_be_a_key(integration->flashduty_key, 1);
+    MUST(integration->routing.fallback.flashduty_key || integration->unmatched == UNMATCHED_DROP);
+    MUST(integration->destination_count > 0 || integration->routing.count > 0);
+    for (size_t i = 0; i < integration->destination_count; i++) {
+        must_be_a_key(integration->destinations[i].flashduty_key, 1);
+        for (size_t j = 0; j < i; j++)
+            MUST(strcmp(integration->destinations[j].name, integration->destinations[i].name));
+    }
     for (size_t i = 0; i < integration->push_key_count; i++)
         must_be_a_key(integration->push_keys[i], PUSH_KEY_LENGTH_MIN);
     for (size_t i = 0; i < integration->topic_urn_count; i++)

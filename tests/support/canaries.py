@@ -11,8 +11,8 @@ KEYS = (
 # Files of a sandbox that tests write keys into, copies of the repository, programs.
 NOT_LOOKED_AT = ("*.conf", "*key*", "*.fcgi")
 CHECKOUT = "checkout"
-# A store holds keys, and nobody but its owner may read it.
-STORES = ("*.db", "*.db-*")
+# A store holds keys, the last valid configuration too, and nobody but their owner may read them.
+PRIVATE = ("*.db", "*.db-*", "*.last-valid")
 
 
 class KeyTold(AssertionError):
@@ -27,9 +27,9 @@ def refuse_keys(text, where):
             raise KeyTold(f"a key in {where}: {text[max(0, position - 200) : position + 100]}")
 
 
-def is_private_store(path):
-    """Whether it is a store's file that only its owner may read."""
-    return any(map(path.match, STORES)) and path.stat().st_mode & 0o077 == 0
+def is_private(path):
+    """Whether it is a file of the gateway's own that only its owner may read."""
+    return any(map(path.match, PRIVATE)) and path.stat().st_mode & 0o077 == 0
 
 
 def refuse_keys_in_files(folder):
@@ -38,5 +38,5 @@ def refuse_keys_in_files(folder):
         relative = path.relative_to(folder)
         if CHECKOUT in relative.parts or any(map(relative.match, NOT_LOOKED_AT)):
             continue
-        if path.is_file() and not path.is_symlink() and not is_private_store(path):
+        if path.is_file() and not path.is_symlink() and not is_private(path):
             refuse_keys(path.read_text(errors="replace"), relative)

@@ -217,9 +217,9 @@ static inline int tear_down_store(void **state)
 
 /* ---- receiving ---- */
 
-static const struct store_route to_a[] = {{"a", "key-a"}};
-static const struct store_route to_b[] = {{"b", "key-b"}};
-static const struct store_route to_both[] = {{"a", "key-a"}, {"b", "key-b"}};
+static const struct destination to_a[] = {{"a", "key-a"}};
+static const struct destination to_b[] = {{"b", "key-b"}};
+static const struct destination to_both[] = {{"a", "key-a"}, {"b", "key-b"}};
 
 /* An event that goes to destination a, without an id or a time. */
 static inline struct store_event event_of(const char *alert_key, enum severity severity)
@@ -255,7 +255,7 @@ static inline struct store_event timed_event(const char *alert_key, int64_t time
     return event;
 }
 
-static inline void to(struct store_event *event, const struct store_route *routes, size_t count)
+static inline void to(struct store_event *event, const struct destination *routes, size_t count)
 {
     event->destinations = routes;
     event->destination_count = count;

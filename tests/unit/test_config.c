@@ -351,7 +351,7 @@ static void every_setting_is_taken(void **state)
     assert_ptr_equal(integration->vendor, &vendor_ces);
     assert_int_equal(integration->push_key_count, 1);
     assert_string_equal(integration->push_keys[0], PUSH_KEY);
-    assert_string_equal(integration->flashduty_key, FLASHDUTY_KEY);
+    assert_string_equal(integration->routing.fallback.flashduty_key, FLASHDUTY_KEY);
     assert_int_equal(integration->topic_urn_count, 1);
     assert_string_equal(integration->topic_urns[0], "urn:smn:cn-north-4:0123:ops-*");
 }
@@ -520,8 +520,7 @@ static void unknown_names_are_refused(void **state)
         {WHOLE "watchdog = { url = \"https://a\" }\n", "6: watchdog: is unknown"},
         {WHOLE "verify = \"off\"\n", "6: verify: is unknown"},
         {WHOLE "smn = {\n verified = \"off\" }\n", "7: smn.verified: is unknown"},
-        {GUANCE "routes = ( )" END, "5: integration 1: routes: is unknown"},
-        {GUANCE "unmatched = \"drop\"" END, "5: integration 1: unmatched: is unknown"},
+        {GUANCE "route = ( )" END, "5: integration 1: route: is unknown"},
         {GUANCE "workers = 1" END, "5: integration 1: workers: is unknown"},
     };
     ASSERT_ALL_REFUSED(rows);
@@ -1194,7 +1193,7 @@ static void a_flashduty_key_may_lie_in_a_file(void **state)
     for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
         write_text("key", contents[i], 0640);
         assert_true(load_or_print(KEY_IN_FILE("key")));
-        assert_string_equal(config.integrations[0].flashduty_key, FLASHDUTY_KEY);
+        assert_string_equal(config.integrations[0].routing.fallback.flashduty_key, FLASHDUTY_KEY);
     }
     char text[PATH_MAX + 512];
     snprintf(text, sizeof text, KEY_IN_FILE("%s"), in_folder("key"));

@@ -14,7 +14,7 @@ static struct transport *transport;
 static char url[64];
 
 /* Puts an event to a destination into the outbox, due. */
-static int64_t leave_at(struct storing *storing, const struct store_route *where,
+static int64_t leave_at(struct storing *storing, const struct destination *where,
                         const char *alert_key, enum severity severity)
 {
     struct store_event event = event_of(alert_key, severity);
@@ -30,7 +30,7 @@ static int64_t leave(struct storing *storing, const char *alert_key, enum severi
     return leave_at(storing, to_a, alert_key, severity);
 }
 
-static void leave_many(struct storing *storing, const struct store_route *where, int count)
+static void leave_many(struct storing *storing, const struct destination *where, int count)
 {
     char key[24];
     for (int i = 0; i < count; i++) {

@@ -381,7 +381,7 @@ static void other_alerts_do_not_wait(void **state)
 
 static void an_event_waits_for_its_routes_earlier_key(void **state)
 {
-    static const struct store_route renewed[] = {{"a", "key-new"}};
+    static const struct destination renewed[] = {{"a", "key-new"}};
     struct storing *storing = *state;
     int64_t first = receive_to_be_sent(storing, "disk", SEVERITY_CRITICAL);
     struct store_event recovery = event_of("disk", SEVERITY_OK);
@@ -397,7 +397,7 @@ static void an_event_waits_for_its_routes_earlier_key(void **state)
 
 static void an_event_waits_for_the_same_key_by_another_route(void **state)
 {
-    static const struct store_route other_name[] = {{"renamed", "key-a"}};
+    static const struct destination other_name[] = {{"renamed", "key-a"}};
     struct storing *storing = *state;
     int64_t first = receive_to_be_sent(storing, "disk", SEVERITY_CRITICAL);
     struct store_event second = event_of("disk", SEVERITY_WARNING);
@@ -410,7 +410,7 @@ static void an_event_waits_for_the_same_key_by_another_route(void **state)
 
 static void an_event_waits_for_all_before_it_on_either_way(void **state)
 {
-    static const struct store_route route_a_key_b[] = {{"a", "key-b"}};
+    static const struct destination route_a_key_b[] = {{"a", "key-b"}};
     struct storing *storing = *state;
     struct store_event first = event_of("disk", SEVERITY_WARNING), second = first, third = first;
     to(&second, to_b, 1);
@@ -672,7 +672,7 @@ static void closed_alerts_are_forgotten_after_keep_days(void **state)
 
 static void what_waits_for_a_route_gets_its_present_key(void **state)
 {
-    static const struct store_route renewed = {"a", "key-new"};
+    static const struct destination renewed = {"a", "key-new"};
     struct storing *storing = *state;
     int64_t id = leave_waiting(storing, "disk", SEVERITY_CRITICAL);
     struct store_event elsewhere = event_of("disk", SEVERITY_CRITICAL);
@@ -689,7 +689,7 @@ static void what_waits_for_a_route_gets_its_present_key(void **state)
 
 static void what_waits_is_due_at_once_with_a_new_key(void **state)
 {
-    static const struct store_route renewed = {"a", "key-new"};
+    static const struct destination renewed = {"a", "key-new"};
     struct storing *storing = *state;
     int64_t id = receive_to_be_sent(storing, "disk", SEVERITY_CRITICAL);
     report(storing, id, TRY_FAILED);
@@ -700,7 +700,7 @@ static void what_waits_is_due_at_once_with_a_new_key(void **state)
 
 static void two_routes_that_become_one_keep_the_order_of_an_alert(void **state)
 {
-    static const struct store_route merged = {"a", "key-b"};
+    static const struct destination merged = {"a", "key-b"};
     struct storing *storing = *state;
     struct store_event trigger = event_of("disk", SEVERITY_CRITICAL);
     struct store_event recovery = event_of("disk", SEVERITY_OK);

@@ -30,9 +30,9 @@ struct world {
     unsigned messages;
 };
 
-static const struct store_route routes[] = {
+static const struct destination routes[] = {
     {"", "key-default"}, {"a", "key-a"}, {"b", "key-b"}, {"twin", "key-a"}};
-static const struct store_route changed[] = {
+static const struct destination changed[] = {
     {"", "key-new"}, {"a", "key-b"}, {"b", "key-b"}, {"twin", "key-a"}};
 
 static struct store *any_store(struct world *world)
@@ -83,9 +83,9 @@ static void receive_some(struct world *world)
 
 static struct store_event passed_event(const char *scope, const char *flashduty_key)
 {
-    static struct store_route passed;
+    static struct destination passed;
     struct store_event event = event_of("disk", (enum severity)below(SEVERITY_COUNT));
-    passed = (struct store_route){"", flashduty_key};
+    passed = (struct destination){"", flashduty_key};
     event.scope = scope;
     event.integration = "(pass-through)";
     event.needs_acceptance = true;
@@ -184,7 +184,7 @@ static void let_time_pass(struct world *world)
 
 static void step(struct world *world)
 {
-    static const struct store_route renewed[] = {{"", "key-new"}, {"", "key-default"}};
+    static const struct destination renewed[] = {{"", "key-new"}, {"", "key-default"}};
     bool more;
     unsigned what = below(100);
     if (what < 35)

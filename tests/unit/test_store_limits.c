@@ -199,7 +199,7 @@ static void a_repeat_is_recognised_though_the_outbox_is_full(void **state)
 
 /* ---- pass-through ---- */
 
-static const struct store_route passed[] = {{"", "key-passed"}};
+static const struct destination passed[] = {{"", "key-passed"}};
 
 static struct store_event passed_event(const char *alert_key)
 {

@@ -190,7 +190,7 @@ static void an_event_goes_to_each_of_its_destinations(void **state)
 
 static void two_routes_with_the_same_key_get_it_once(void **state)
 {
-    static const struct store_route twins[] = {{"a", "key-a"}, {"twin", "key-a"}};
+    static const struct destination twins[] = {{"a", "key-a"}, {"twin", "key-a"}};
     struct store_event event = event_of("disk", SEVERITY_CRITICAL);
     to(&event, twins, 2);
     assert_int_equal(take(*state, &event), OUTCOME_QUEUED);
@@ -220,7 +220,7 @@ static void a_recovery_goes_there_though_no_route_wants_it(void **state)
 
 static void a_recovery_gets_the_present_key_of_its_triggers_route(void **state)
 {
-    static const struct store_route renewed[] = {{"a", "key-new"}};
+    static const struct destination renewed[] = {{"a", "key-new"}};
     struct store_event trigger = event_of("disk", SEVERITY_CRITICAL);
     struct store_event recovery = event_of("disk", SEVERITY_OK);
     take(*state, &trigger);
@@ -267,7 +267,7 @@ static void a_recovery_goes_where_each_of_its_triggers_went(void **state)
 
 static void a_recovery_goes_to_a_route_whose_key_changed_between_once(void **state)
 {
-    static const struct store_route renewed[] = {{"a", "key-new"}};
+    static const struct destination renewed[] = {{"a", "key-new"}};
     struct store_event first = event_of("disk", SEVERITY_WARNING);
     struct store_event second = event_of("disk", SEVERITY_CRITICAL);
     struct store_event recovery = event_of("disk", SEVERITY_OK);
