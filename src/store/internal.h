@@ -30,7 +30,7 @@ struct job {
     struct job *next;
     int holders;
     struct waiter *waiter; /* woken when it is over; NULL: nobody waits */
-    int64_t until_ms; /* monotonic: how long the lock may be waited for */
+    int64_t until_ms;      /* monotonic: how long the lock may be waited for */
     bool is_running, is_over, has_worked, is_abandoned, is_staying;
 };
 
@@ -81,6 +81,9 @@ int64_t key_share(const struct store_limits *limits) __attribute__((nonnull));
  * of those that are counted already it is about. In pass-through each scope has a share. */
 bool volume_has_room(struct database *database, const struct store_limits *limits,
                      const char *scope, int64_t own) __attribute__((nonnull));
+/* Whether there is room for more deliveries than an alert can have destinations. */
+bool volume_is_ample(struct database *database, const struct store_limits *limits,
+                     const char *scope) __attribute__((nonnull));
 /* scope: whose share counts too, NULL for nobody's. */
 void volume_add(struct database *database, const char *scope, int64_t count)
     __attribute__((nonnull(1)));

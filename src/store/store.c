@@ -173,8 +173,9 @@ static void put_back_counts(struct store *store, const struct counts *counts)
     pthread_mutex_unlock(&store->mutex);
 }
 
-/* Runs each job in a part of its own, so that one that fails takes nobody along. */
-static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
+/* Runs the jobs. apart: each in a part of its own, so that one that fails takes nobody along; else
+ * false as soon as one fails. */
+static bool run_jobs(struct store *store, struct job *jobs, bool apart, bool *is_durable)
 {
     struct database *database = store->database;
     pthread_mutex_lock(&store->mutex);
@@ -182,9 +183,13 @@ static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
     pthread_mutex_unlock(&store->mutex);
     for (struct job *job = jobs; job; job = job->next) {
         job->is_durable = false;
-        database_save(database);
+        if (apart)
+            database_save(database);
         job->run(job, database, &limits);
-        job->has_worked = !job->arena.failed && database_release(database);
+        job->has_worked =
+            !job->arena.failed && (apart ? database_release(database) : !database_failed(database));
+        if (!job->has_worked && !apart)
+            return false;
         if (!job->has_worked) {
             set_failure(store, job->arena.failed ? "out of memory" : database_failure(database));
             database_take_back(database);
@@ -207,7 +212,14 @@ static bool write_jobs(struct store *store, struct job *jobs, int64_t patience_m
         database_rollback(database);
         return false;
     }
-    bool is_whole = run_jobs(store, jobs, &is_durable);
+    /* A part of its own costs a copy of every page that a job touches, and hardly any job fails. */
+    bool is_whole = run_jobs(store, jobs, false, &is_durable);
+    if (!is_whole) {
+        database_rollback(database);
+        is_durable = false;
+        is_whole =
+            database_begin(database, patience_ms) && run_jobs(store, jobs, true, &is_durable);
+    }
     struct counts counts = take_counts(store);
     if (is_whole)
         counts_write(&counts, database);
