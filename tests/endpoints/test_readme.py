@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.simulator.flashduty import Flashduty
 from tests.simulator.smn import shared_keys
 from tests.support import fixtures, paths, settings, shared
-from tests.support.cgi import run_cgi
+from tests.support.cgi import program_environment, run_cgi
 from tests.support.process import Sandbox
 from tests.support.webserver import Place, lighttpd_fastcgi
 
@@ -25,7 +25,7 @@ READMES = ("README.md", "README.zh-CN.md")
 DOCUMENTS = (*READMES, "SECURITY.md", *(f"docs/{path.name}" for path in (paths.ROOT / "docs").glob("*.md")))
 
 RUN = {
-    "run", "shared-hosting", "new-integration", "check", "send", "send-forged", "map", "drill",
+    "run", "shared-hosting", "new-integration", "check", "send", "send-forged", "map", "drill", "routes",
 }  # fmt: skip
 INSTALLATIONS = {
     "install", "apache-cgid", "apache-fcgid", "apache-proxy", "lighttpd", "nginx", "spawn",
@@ -160,7 +160,7 @@ class Documents(unittest.TestCase):
                     name, _, fragment = link.partition("#")
                     target = (paths.ROOT / document).parent / name if name else Path(document)
                     target = paths.ROOT / target
-                    self.assertTrue(target.is_file())
+                    self.assertTrue(target.exists())
                     if fragment:
                         text = target.read_text(encoding="utf-8")
                         self.assertIn(fragment, map(anchor, HEADING.findall(text)))
@@ -441,6 +441,26 @@ class Examples(unittest.TestCase):
         event = json.loads(self.run_block("map"))
         self.assertEqual(event["event_status"], "Warning")
         self.assertEqual(event["title_rule"], "Disk of db-1 almost full")
+
+    def test_routes_are_checked_and_explained(self):
+        said = self.run_block("routes")
+        self.assertEqual(said.count(": ok: "), 3)
+        self.assertTrue(said.endswith("destinations: database (0000…)\n"), said)
+
+    def test_each_example_of_routes_is_valid_and_holds_its_tests(self):
+        names = sorted(path.name.removesuffix(".tests.conf")
+                       for path in (paths.ROOT / "examples/routes").glob("*.tests.conf"))  # fmt: skip
+        self.assertEqual(names, ["by-severity", "by-team", "escalation", "private", "shared"])
+        folder = self.sandbox.folder / "routes"
+        shutil.copytree(paths.ROOT / "examples/routes", folder)
+        for name in names:
+            config = folder / f"{name}.conf"
+            config.chmod(0o600)
+            done = subprocess.run(
+                [paths.command_line(), "check", config, "--tests", folder / f"{name}.tests.conf"],
+                env=program_environment(), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 
     def test_a_shared_host_gets_a_folder_that_works(self):
         changes = {"scp -r alerts USER@HOST:": "mkdir public_html && mv alerts "}
