@@ -65,8 +65,11 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-op
 	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
+# Of these the tests need the first line alone; a rival that is not there is left out of the bench.
+BENCH_LOAD_DEPS := wrk nginx-light libnginx-mod-http-echo spawn-fcgi
+BENCH_DEPS := $(BENCH_LOAD_DEPS) webhook jq curl gunicorn python3-flask python3-requests nodejs node-undici
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
-	$(FUZZ_DEPS)
+	$(BENCH_LOAD_DEPS) $(FUZZ_DEPS)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -85,13 +88,14 @@ FUZZ_FOUND := build/fuzz/found
 # What a fuzzer sees compared it tries as input: the machine's environment is nobody's corpus.
 FUZZ_ENV := env -i PATH=/usr/bin:/bin
 
-# How long make test-faults goes on.
+# How long make test-faults and make soak go on.
 SECONDS ?= 600
 
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps run test check test-faults tests-build lint fuzz \
+.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps bench-deps run test check test-faults bench \
+	bench-growth soak tests-build lint fuzz \
 	fuzz-build fuzz-merge clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -143,6 +147,9 @@ test-deps:
 lint-deps:
 	$(call install-deps,$(BUILD_DEPS) $(LINT_DEPS))
 
+bench-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(BENCH_DEPS))
+
 fuzz-deps:
 	$(call install-deps,$(BUILD_DEPS) $(FUZZ_DEPS))
 
@@ -162,6 +169,19 @@ check: test  ## the same
 test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600), with 10,000 alerts, and say what came of it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/faults/long.py --seconds $(SECONDS)
+
+bench: bench-deps  ## the gateway beside others, in about 20 minutes; QUICK=1: half a minute; COMPARE=FILE: with an earlier run
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/bench/bench.py $(if $(QUICK),--quick) $(if $(COMPARE),--compare $(COMPARE)) \
+		$(if $(PUBLISH),--publish)
+
+bench-growth: bench-deps  ## what a large outbox, large bodies and many integrations cost, in about 5 minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/bench/growth.py $(if $(QUICK),--quick)
+
+soak: bench-deps  ## half of what it can take for SECONDS (600; 1800 say more), while Flashduty fails now and then
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/bench/soak.py --seconds $(SECONDS)
 
 tests-build: all $(UNIT_TESTS)
 

@@ -38,6 +38,7 @@ FOLDERS = {
     "endpoints": paths.VARIANTS,
     "framing": paths.VARIANTS,
     "simulator": ("release",),
+    "bench": ("release",),
 }
 MODULE_SECONDS = 300
 LEFTOVER_GRACE_SECONDS = 3

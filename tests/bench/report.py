@@ -94,6 +94,18 @@ STYLE = """
 WIDTH, LEFT, BAR, LINE, PANEL_HEAD = 900, 330, 400, 24, 44
 
 
+def _svg(title, lines, height):
+    body = "\n  ".join(lines)
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title">
+  <title id="title">{escape(title)}</title>
+  <style>{STYLE}
+  </style>
+  <rect class="panel" width="{WIDTH}" height="{height}" rx="8"/>
+  {body}
+</svg>
+"""
+
+
 def _plain(title):
     return title.replace("**", "").replace("`", "")
 
@@ -126,15 +138,7 @@ def chart(result):
         panel, height = _panel(result, cell, heading, top)
         lines += panel
         top += height
-    body = "\n  ".join(lines)
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 14}" role="img" aria-labelledby="title">
-  <title id="title">Alerts a second, forwarded to Flashduty and answered</title>
-  <style>{STYLE}
-  </style>
-  <rect class="panel" width="{WIDTH}" height="{top + 14}" rx="8"/>
-  {body}
-</svg>
-"""
+    return _svg("Alerts a second, forwarded to Flashduty and answered", lines, top + 14)
 
 
 # ---- the README ----
@@ -161,3 +165,27 @@ def publish(result, root):
         file = root / name
         text = replace_section(file.read_text("utf-8"), result, language)
         file.write_text(text, encoding="utf-8")
+
+
+# ---- growth ----
+
+
+def growth_chart(found):
+    """A panel for each thing that grows: bars of CPU for 1,000 alerts."""
+    lines, top = [], 6
+    most = max(cost for figures in found.values() for _, cost in figures)
+    for what, figures in found.items():
+        lines.append(
+            f'<text class="head" x="20" y="{top + 24}">CPU seconds for 1,000 alerts,'
+            f" by {escape(what)}</text>"
+        )
+        for place, (step, cost) in enumerate(figures):
+            y = top + PANEL_HEAD + place * LINE
+            width = max(1, cost / most * BAR)
+            lines += [
+                f'<text class="text" x="20" y="{y + 12}">{step:,}</text>',
+                f'<rect class="ours" x="{LEFT}" y="{y}" width="{width:.0f}" height="15" rx="2"/>',
+                f'<text class="text" x="{LEFT + width + 8:.0f}" y="{y + 12}">{cost:.3f}</text>',
+            ]
+        top += PANEL_HEAD + len(figures) * LINE
+    return _svg("What an alert costs as work grows", lines, top + 14)

@@ -297,30 +297,41 @@ def start_front(place, upstream, node_port):
     return front, f"http://127.0.0.1:{port}"
 
 
-def start_rivals(place, upstream, wanted=None):
-    """Starts those that are installed (and wanted: names); a dictionary by name."""
+def start_rivals(place, upstream, wanted=None, **changes):
+    """Starts those that are installed (and wanted: names); a dictionary by name. changes: of the
+    gateways' configuration."""
     node_port = shared.free_port()
     front, url = start_front(place, upstream, node_port)
     unverified = {**settings.trusting(place.keys), "verify": "off"}
-    rivals = [Rival(place, "nginx", url, PATH)]
-    rivals += [
-        FastCgi(place, "gateway", url, upstream),
-        FastCgi(place, "gateway-no-store", url, upstream, store="none"),
-        FastCgi(place, "ces", url, upstream, "ces"),
-        FastCgi(place, "ces-unverified", url, upstream, "ces", smn=unverified),
-    ]
-    if Node.is_installed():
-        node = Node(place, upstream, node_port)
-        behind = Rival(place, "node-nginx", url, "/node/guance")
-        behind.own = node.own
-        rivals += [node, behind]
-    if Flask.is_installed():
-        rivals.append(Flask(place, upstream))
-    rivals.append(PlainCgi(place, "cgi", upstream))
-    rivals.append(PlainCgi(place, "cgi-no-store", upstream, store="none"))
-    if Webhook.is_installed():
-        rivals.append(Webhook(place, upstream))
-    for rival in rivals:
+    makers = {
+        "nginx": lambda: Rival(place, "nginx", url, PATH),
+        "gateway": lambda: FastCgi(place, "gateway", url, upstream, **changes),
+        "gateway-no-store": lambda: FastCgi(
+            place, "gateway-no-store", url, upstream, **{**changes, "store": "none"}
+        ),
+        "ces": lambda: FastCgi(place, "ces", url, upstream, "ces", **changes),
+        "ces-unverified": lambda: FastCgi(
+            place, "ces-unverified", url, upstream, "ces", **{**changes, "smn": unverified}
+        ),
+        "node": lambda: Node(place, upstream, node_port),
+        "flask": lambda: Flask(place, upstream),
+        "cgi": lambda: PlainCgi(place, "cgi", upstream, **changes),
+        "cgi-no-store": lambda: PlainCgi(
+            place, "cgi-no-store", upstream, **{**changes, "store": "none"}
+        ),
+        "webhook": lambda: Webhook(place, upstream),
+    }
+    installed = {"node": Node, "flask": Flask, "webhook": Webhook}
+    rivals = {
+        name: maker()
+        for name, maker in makers.items()
+        if (wanted is None or name in wanted)
+        and (name not in installed or installed[name].is_installed())
+    }
+    if "node" in rivals:
+        behind = rivals["node-nginx"] = Rival(place, "node-nginx", url, "/node/guance")
+        behind.own = rivals["node"].own
+    for rival in rivals.values():
         if rival.url == url:
             rival.front = [front]
-    return {rival.name: rival for rival in rivals if wanted is None or rival.name in wanted}
+    return rivals
