@@ -1,11 +1,12 @@
 -- wrk's side of a window: alerts that are never the same, and at the end one line of JSON.
 --
---   wrk … -s alerts.lua URL -- PATH_AND_QUERY guance TEMPLATE SEED FIRST STOP_AFTER
---   wrk … -s alerts.lua URL -- PATH_AND_QUERY ces FILE SEED FIRST STOP_AFTER
+--   wrk … -s alerts.lua URL -- PATH_AND_QUERY guance TEMPLATE SEED FIRST STOP_AFTER PAUSE
+--   wrk … -s alerts.lua URL -- PATH_AND_QUERY ces FILE SEED FIRST STOP_AFTER PAUSE
 --
 -- guance: a body with @EVENT@ and @ALERT@ where ids go, of the length that these words have.
 -- ces: a file with a signed message a line; each is sent once, from number FIRST on.
 -- STOP_AFTER: so many answers end it, and it is measured how long they took together; 0: none do.
+-- PAUSE: ms between an answer and the next alert of a client.
 local ffi = require("ffi")
 ffi.cdef [[
 typedef struct { long seconds; long nanoseconds; } bench_time;
@@ -43,7 +44,12 @@ end
 function init(args)
     path, kind, seed = args[1], args[2], tonumber(args[4])
     count, answered = tonumber(args[5]), 0
-    local stop_after = tonumber(args[6])
+    local stop_after, pause = tonumber(args[6]), tonumber(args[7])
+    if pause > 0 then
+        delay = function()
+            return pause
+        end
+    end
     if kind == "guance" then
         local body = read(args[3])
         -- Both words become 16 characters, in a request of the same length each time.
@@ -79,8 +85,8 @@ end
 function done(summary, latency)
     local errors = summary.errors
     io.write(string.format(
-        '{"requests":%d,"seconds":%.6f,"p50_ms":%.3f,"p99_ms":%.3f,"errors":%d}\n',
+        '{"requests":%d,"seconds":%.6f,"p50_ms":%.3f,"p99_ms":%.3f,"errors":%d,"refused":%d}\n',
         summary.requests, summary.duration / 1e6, latency:percentile(50) / 1000,
         latency:percentile(99) / 1000,
-        errors.connect + errors.read + errors.write + errors.timeout + errors.status))
+        errors.connect + errors.read + errors.write + errors.timeout + errors.status, errors.status))
 end

@@ -54,8 +54,8 @@ class Bench:
     def __init__(self, place, plan, wanted=None):
         self.place, self.plan = place, plan
         self.upstream = Upstream(place)
-        self.files = self._write_alerts()
         self.rivals = start_rivals(place, self.upstream, wanted)
+        self.files = self._write_alerts()
         self.result = {
             "machine": machine(),
             "repeats": plan.repeats,
@@ -69,8 +69,10 @@ class Bench:
     def _write_alerts(self):
         template, messages = self.place.folder / "guance.json", self.place.folder / "ces.jsonl"
         template.write_bytes(alerts.guance_template())
+        is_wanted = any(rival.vendor == "ces" for rival in self.rivals.values())
+        count = self.plan.ces_messages if is_wanted else 0
         with open(messages, "wb") as file:
-            for message in alerts.ces_messages(self.place.keys, self.plan.ces_messages):
+            for message in alerts.ces_messages(self.place.keys, count):
                 file.write(message + b"\n")
         return {"guance": template, "ces": messages}
 

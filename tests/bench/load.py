@@ -17,12 +17,12 @@ class WindowFailed(Exception):
     """wrk could not run."""
 
 
-def start_wrk(place, rival, delay_ms, alerts, clients, seconds, first=0, stop_after=0):
+def start_wrk(place, rival, delay_ms, alerts, clients, seconds, first=0, stop_after=0, pause_ms=0):
     """Starts wrk against a rival. alerts: ("guance", template) or ("ces", file)."""
     argv = [
         "taskset", "-c", place.load_core, "wrk", "-t", 1, "-c", clients, "-d", f"{seconds}s",
         "--timeout", "20s", "-s", SCRIPT, rival.url, "--",
-        rival.query(delay_ms), *alerts, next(_seeds) % 65536, first, stop_after,
+        rival.query(delay_ms), *alerts, next(_seeds) % 65536, first, stop_after, pause_ms,
     ]  # fmt: skip
     return subprocess.Popen(
         list(map(str, argv)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
