@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -19,8 +18,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/write_all.h"
 #include "cgi.h"
+#include "head_ways.h"
 #include "records.h"
 
 /* Connections that have sent nothing yet, or wait for a thread: each costs a descriptor. Others are
@@ -85,7 +84,8 @@ struct pool {
     int workers_busy;
     bool is_stopping;
     bool is_held; /* the accepting loop waits for a place in the queue */
-    int wake;     /* eventfd: the accepting loop looks at the queue again */
+    struct head_ways ways;
+    int wake; /* eventfd: the accepting loop looks at the queue again */
 
     /* The accepting loop's own. With those in the queue there are never more than `places`. */
     struct connection silent[WAITING_MAX];
@@ -244,26 +244,27 @@ static void answer(struct reader *reader, struct fastcgi_source *peer, int64_t a
     request_clear(&request);
 }
 
-/* Reads the head, and lets libfcgi have it from a file: it reads only to the end of that. */
-static bool read_head(struct records *records, FCGX_Request *fastcgi)
+/* Reads the head, and lets libfcgi have it: it reads only to the end of that. */
+static bool read_head(struct head_ways *ways, struct records *records, FCGX_Request *fastcgi)
 {
     struct text head = {0};
+    struct head_way way = {-1, -1};
     bool is_read = records_read_head(records, &head);
-    int file = is_read ? memfd_create("head", MFD_CLOEXEC) : -1;
-    if (is_read && file < 0)
+    if (is_read)
+        way = head_ways_lend(ways, &head);
+    if (is_read && way.out < 0)
         log_event(LOG_ERROR, "a request cannot be read", "reason", strerror(errno), NULL);
-    is_read = file >= 0 && write_all(file, text_string(&head), head.length) &&
-              lseek(file, 0, SEEK_SET) == 0;
     text_clear(&head);
     /* No listening socket: after a role that is none libfcgi would accept from it by itself. */
     FCGX_InitRequest(fastcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
-    fastcgi->ipcFd = file;
+    fastcgi->ipcFd = way.out;
     fastcgi->keepConnection = 1;
-    if (!is_read || FCGX_Accept_r(fastcgi) < 0) {
+    if (way.out < 0 || FCGX_Accept_r(fastcgi) < 0) {
         FCGX_Free(fastcgi, 1);
+        head_ways_drop(way);
         return false;
     }
-    close(file);
+    head_ways_take_back(ways, way);
     fastcgi->ipcFd = records->descriptor;
     return true;
 }
@@ -280,7 +281,7 @@ static void serve_connection(struct reader *reader, struct connection connection
     set_silence(connection.descriptor, SO_RCVTIMEO, HEAD_SILENCE_S);
     set_silence(connection.descriptor, SO_SNDTIMEO, SEND_SILENCE_S);
     records_init(&records, connection.descriptor);
-    if (!read_head(&records, &fastcgi)) {
+    if (!read_head(&reader->pool->ways, &records, &fastcgi)) {
         records_clear(&records);
         stop_watching(reader);
         close(connection.descriptor);
@@ -593,7 +594,8 @@ static bool pool_init(struct pool *pool, const struct server *server)
     pool->places = count_places(pool);
     pool->readers = calloc(pool->reader_max, sizeof *pool->readers);
     pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return pool->readers && pool->wake >= 0 && !pthread_condattr_init(&monotonic) &&
+    return pool->readers && pool->wake >= 0 && head_ways_init(&pool->ways) &&
+           !pthread_condattr_init(&monotonic) &&
            !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
            !pthread_mutex_init(&pool->lock, NULL) &&
            !pthread_cond_init(&pool->released, &monotonic) &&
@@ -625,6 +627,7 @@ static int serve_fastcgi(const struct server *server)
     }
     pthread_cond_destroy(&pool->released);
     pthread_mutex_destroy(&pool->lock);
+    head_ways_clear(&pool->ways);
     pool_free(pool);
     return EXIT_SUCCESS;
 }
