@@ -52,6 +52,8 @@ void transport_leave(struct transport *transport)
         return;
     (void)pthread_mutex_destroy(&transport->mutex);
     waiters_clear(&transport->waiters);
+    if (transport->poll >= 0)
+        close(transport->poll);
     if (transport->wake >= 0)
         close(transport->wake);
     wipe_free_string(transport->ca_file);
@@ -98,7 +100,7 @@ struct transport *transport_new(const char *ca_file, const char *proxy, bool thr
         return NULL;
     }
     transport->users = 1;
-    transport->wake = -1;
+    transport->wake = transport->poll = -1;
     transport->is_threaded = threaded;
     transport->inbox_end = &transport->inbox;
     transport->ca_file = copy(ca_file, strlen(ca_file));

@@ -1,5 +1,6 @@
 #include "net/transport_loop.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -204,14 +205,77 @@ static void collect(struct transport *transport)
     }
 }
 
-void loop_turn(struct transport *transport)
+/* ---- what libcurl waits for ---- */
+
+/* libcurl's own loop looks at every call at each turn; this one only at those with news. */
+static int note_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *known)
+{
+    struct transport *transport = context;
+    struct epoll_event event = {.data.fd = socket};
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        (void)epoll_ctl(transport->poll, EPOLL_CTL_DEL, socket, NULL);
+        (void)curl_multi_assign(transport->multi, socket, NULL);
+        return 0;
+    }
+    event.events |= what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0;
+    event.events |= what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0;
+    /* A number that was closed and is used again is no longer there. */
+    bool is_noted = (known && !epoll_ctl(transport->poll, EPOLL_CTL_MOD, socket, &event)) ||
+                    !epoll_ctl(transport->poll, EPOLL_CTL_ADD, socket, &event) ||
+                    !epoll_ctl(transport->poll, EPOLL_CTL_MOD, socket, &event);
+    (void)curl_multi_assign(transport->multi, socket, is_noted ? transport : NULL);
+    return is_noted ? 0 : -1;
+}
+
+static int note_timer(CURLM *multi, long timeout_ms, void *context)
+{
+    struct transport *transport = context;
+    (void)multi;
+    transport->timer_ms = timeout_ms < 0 ? -1 : clock_monotonic_ms() + timeout_ms;
+    return 0;
+}
+
+static void act(struct transport *transport, curl_socket_t socket, int news)
 {
     int running;
-    loop_empty_inbox(transport);
-    if (curl_multi_perform(transport->multi, &running) != CURLM_OK) {
-        while (transport->under_way)
-            finish(transport->under_way, CURLE_OUT_OF_MEMORY);
+    if (curl_multi_socket_action(transport->multi, socket, news, &running) == CURLM_OK)
+        return;
+    while (transport->under_way)
+        finish(transport->under_way, CURLE_OUT_OF_MEMORY);
+}
+
+static void act_on_event(struct transport *transport, const struct epoll_event *event)
+{
+    uint64_t ignored;
+    int news = 0;
+    if (event->data.fd == transport->wake) {
+        if (read(transport->wake, &ignored, sizeof ignored) < 0)
+            return;
+        return;
     }
+    news |= event->events & EPOLLIN ? CURL_CSELECT_IN : 0;
+    news |= event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0;
+    news |= event->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0;
+    act(transport, event->data.fd, news);
+}
+
+static void act_on_timer(struct transport *transport)
+{
+    if (transport->timer_ms < 0 || clock_monotonic_ms() < transport->timer_ms)
+        return;
+    transport->timer_ms = -1;
+    act(transport, CURL_SOCKET_TIMEOUT, 0);
+}
+
+void loop_turn(struct transport *transport)
+{
+    int count = transport->ready_count;
+    transport->ready_count = 0;
+    for (int i = 0; i < count; i++)
+        act_on_event(transport, &transport->ready[i]);
+    loop_empty_inbox(transport);
+    act_on_timer(transport);
     collect(transport);
     publish(transport);
 }
@@ -219,13 +283,13 @@ void loop_turn(struct transport *transport)
 void loop_rest(struct transport *transport, int64_t ms)
 {
     static const struct timespec pause = {.tv_nsec = 10000000};
-    struct curl_waitfd wake = {.fd = transport->wake, .events = CURL_WAIT_POLLIN};
-    int timeout = ms > IDLE_POLL_MS ? IDLE_POLL_MS : (int)ms;
-    uint64_t ignored;
-    if (curl_multi_poll(transport->multi, &wake, 1, timeout, NULL) != CURLM_OK)
+    int64_t left_ms = transport->timer_ms < 0 ? ms : transport->timer_ms - clock_monotonic_ms();
+    ms = left_ms < ms ? left_ms : ms;
+    ms = ms < IDLE_POLL_MS ? ms : IDLE_POLL_MS;
+    int count = epoll_wait(transport->poll, transport->ready, EVENTS_AT_ONCE, ms > 0 ? (int)ms : 0);
+    if (count < 0 && errno != EINTR)
         (void)nanosleep(&pause, NULL); /* so that a poll that fails does not make the loop race */
-    if (wake.revents && read(transport->wake, &ignored, sizeof ignored) < 0)
-        (void)nanosleep(&pause, NULL);
+    transport->ready_count = count > 0 ? count : 0;
 }
 
 void loop_wake(const struct transport *transport)
@@ -311,9 +375,13 @@ static bool start_thread(struct transport *transport)
 
 /* TLS sessions belong to an easy handle unless they are shared; nothing but the loop uses the
  * share, so it needs no locks. */
-static bool is_usable(CURLM *multi, CURLSH *tls_sessions)
+static bool is_usable(struct transport *transport, CURLM *multi, CURLSH *tls_sessions)
 {
     return multi && tls_sessions &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, note_socket) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, note_timer) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) == CURLM_OK &&
            curl_share_setopt(tls_sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) ==
                CURLSHE_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX) == CURLM_OK &&
@@ -321,15 +389,30 @@ static bool is_usable(CURLM *multi, CURLSH *tls_sessions)
            curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK;
 }
 
+static bool make_poll(struct transport *transport)
+{
+    if (transport->poll >= 0)
+        return true;
+    if (transport->wake < 0)
+        transport->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = transport->wake};
+    int made = transport->wake < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+    if (made >= 0 && epoll_ctl(made, EPOLL_CTL_ADD, transport->wake, &event)) {
+        close(made);
+        made = -1;
+    }
+    transport->poll = made;
+    return made >= 0;
+}
+
 bool loop_start(struct transport *transport)
 {
     if (transport->multi)
         return true;
-    transport->wake =
-        transport->wake < 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : transport->wake;
+    transport->timer_ms = -1;
     transport->multi = curl_multi_init();
     transport->tls_sessions = curl_share_init();
-    if (transport->wake >= 0 && is_usable(transport->multi, transport->tls_sessions) &&
+    if (make_poll(transport) && is_usable(transport, transport->multi, transport->tls_sessions) &&
         (!transport->is_threaded || start_thread(transport)))
         return true;
     (void)curl_multi_cleanup(transport->multi);

@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 
 #include "base/text.h"
 #include "base/waiter.h"
@@ -15,6 +16,7 @@
 #include "net/transport.h"
 
 #define FAILURE_SIZE 1024
+#define EVENTS_AT_ONCE 64
 
 /*
  * A call belongs to its owner until it is done, and is then read only. An owner who gives it back
@@ -48,7 +50,7 @@ struct transport {
     pthread_mutex_t mutex;
     struct waiters waiters;
     struct waiter *stopper; /* woken when the loop has ended */
-    int wake;               /* an eventfd that wakes the loop */
+    int wake;               /* an eventfd that wakes the loop; -1: not made yet */
 
     /* Under the mutex. The inbox holds what the loop has to start or to drop. */
     size_t users; /* the owner, the thread and every call: the last one frees */
@@ -60,6 +62,10 @@ struct transport {
     /* The loop's. */
     CURLSH *tls_sessions;
     struct transport_call *under_way, *over;
+    int poll;         /* an epoll of libcurl's sockets and `wake`; -1: not made yet */
+    int64_t timer_ms; /* monotonic: when libcurl wants to be called; -1: not at all */
+    struct epoll_event ready[EVENTS_AT_ONCE];
+    int ready_count;
     struct certificate_store certificates;
     bool has_certificates;
 };
