@@ -8,7 +8,7 @@ from contextlib import closing
 
 from tests.support import paths, settings
 from tests.support.gateway import CGI, FASTCGI, FLASHDUTY_KEYS, GatewayTest, guance_event
-from tests.support.process import is_open_anywhere, wait_until
+from tests.support.process import runs_in, wait_until
 from tests.support.settings import STATUS_KEY
 
 LOGGED_IN = {"REMOTE_USER": "ann", "AUTH_TYPE": "Basic"}
@@ -48,7 +48,7 @@ class StatusTest(GatewayTest):
         self.store = self.sandbox.folder / "gateway.db"
         # Plain CGI leaves a program behind that drains.
         self.sandbox.defer(
-            lambda: wait_until(lambda: not is_open_anywhere(self.store), 20, "the end of drains")
+            lambda: wait_until(lambda: not runs_in(self.sandbox.folder), 30, "the end of drains")
         )
         self.config = self.configure(**self.configuration())
         self.status = self.start("status", self.config)
