@@ -193,6 +193,9 @@ class WithoutAKey(StatusTest):
                     self.assertNotIn("www-authenticate", answer.headers)
                     self.assertIn("status_key", answer.message)
 
+    def test_a_server_that_says_so_of_everybody_is_not_believed(self):
+        self.assertEqual(self.look({**LOGGED_IN, "SERVER_SOFTWARE": "HAProxy 2.6.12"}).status, 403)
+
     def test_no_empty_key_opens(self):
         for headers in (basic(""), bearer(""), {"Authorization": "Bearer "}):
             self.status.environment = {}
