@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/null_device.h"
 #include "base/write_all.h"
 #include "cgi.h"
 #include "records.h"
@@ -109,7 +110,7 @@ static void open_standard_descriptors(void)
 {
     int descriptor;
     do
-        descriptor = open("/dev/null", O_RDWR);
+        descriptor = null_device_open();
     while (descriptor >= 0 && descriptor <= STDERR_FILENO);
     if (descriptor > STDERR_FILENO)
         close(descriptor);
