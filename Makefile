@@ -7,6 +7,7 @@
 VERSION := $(shell cat VERSION)
 VARIANT ?= release
 PKG_CONFIG ?= pkg-config
+STRIP ?= strip
 CFLAGS ?= -O2 -g
 PACKAGES := fcgi libcjson libcurl libconfig libcrypto libpcre2-8 sqlite3
 
@@ -42,34 +43,55 @@ else ifeq ($(VARIANT),tsan)
   VARIANT_LDFLAGS := -fsanitize=thread
 else ifeq ($(VARIANT),clang)
   override CC := clang
+else ifeq ($(VARIANT),static)
+  # For hosts of which nothing is known: programs that need nothing of them. The linker warns of
+  # calls that would load libraries; they are in paths that are never taken.
+  OUT := build/static$(TARGET:%=-%)
+  ifdef TARGET
+    override CC := $(TARGET)-gcc
+    AR := $(TARGET)-ar
+    STRIP := $(TARGET)-strip
+  endif
+  LIBRARIES := $(OUT)/libraries/lib/libcurl.a
+  VARIANT_CFLAGS := -DSTATIC_BUILD -I$(OUT)/libraries/include $(HARDENING)
+  VARIANT_LDFLAGS := $(filter-out -pie,$(HARDENING_LD)) -static-pie $(call try,-Wl$(comma)--no-warnings) \
+	-Wl,--wrap=free,--wrap=realloc -L$(OUT)/libraries/lib
 else ifeq ($(VARIANT),fuzz)
   override CC := clang
   VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
   VARIANT_LDFLAGS := -fsanitize=address,undefined
 else
-  $(error VARIANT is release, asan, tsan, clang or fuzz)
+  $(error VARIANT is release, asan, tsan, clang, static or fuzz)
 endif
 OUT ?= build/$(VARIANT)
 CGI_BIN ?= $(OUT)/cgi-bin
 CLI ?= $(OUT)/flashduty-gateway
 
 # The tests set both clocks and speak to loopback; nothing else differs.
-ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
+ALL_CFLAGS := -std=c17 -ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS) $(VARIANT_CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
 ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
+ifeq ($(VARIANT),static)
+  ALL_LIBS := -lcurl -lcares -lssl -lcrypto -lsqlite3 -lconfig -lcjson -lfcgi -lpcre2-8 -lm
+endif
 
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
 	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
+HOSTING_DEPS := libc-ares-dev dpkg-dev zip ca-certificates
 RUN_DEPS := lighttpd python3 openssl ca-certificates
+DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
 # Of these the tests need the first line alone; a rival that is not there is left out of the bench.
 BENCH_LOAD_DEPS := wrk nginx-light libnginx-mod-http-echo spawn-fcgi
 BENCH_DEPS := $(BENCH_LOAD_DEPS) webhook jq curl gunicorn python3-flask python3-requests nodejs node-undici
-TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi curl strace \
-	$(BENCH_LOAD_DEPS) $(FUZZ_DEPS)
+TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy \
+	haproxy apache2-suexec-custom iproute2 mount mandoc zsh systemd curl strace prometheus \
+	$(BENCH_LOAD_DEPS) $(FUZZ_DEPS) $(DEB_DEPS)
+# npm comes with nodejs where that is not Debian's own.
+BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -v npm),,nodejs npm)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -94,18 +116,23 @@ SECONDS ?= 600
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps lint-deps fuzz-deps bench-deps run test check test-faults bench \
-	bench-growth soak tests-build lint fuzz \
-	fuzz-build fuzz-merge clean
+.PHONY: all help deps run-deps test-deps browser-deps lint-deps hosting-deps fuzz-deps bench-deps run hosting pack \
+	test check test-browser test-faults bench bench-growth soak tests-build lint fuzz fuzz-build fuzz-merge clean man install \
+	uninstall dist deb deb-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(ENDPOINTS) $(CLI)  ## build cgi-bin/*.fcgi and build/flashduty-gateway
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile contrib/install.mk | column -t -s '|'
 
-$(OUT)/%.o: %.c VERSION Makefile
+# curl and cJSON for the static build, which takes half a minute once.
+$(LIBRARIES): contrib/hosting/static-libraries.sh
+	@$(if $(Q),echo '  LIB  $(OUT)/libraries')
+	$(Q)CC='$(CC)' AR='$(AR)' HOST='$(TARGET)' $< $(OUT)/libraries
+
+$(OUT)/%.o: %.c VERSION Makefile | $(LIBRARIES)
 	@mkdir -p $(@D)
 	@$(if $(Q),echo '  CC   $@')
 	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter src/% cgi-bin/%,$<),-include src/base/banned.h) \
@@ -125,6 +152,8 @@ $(CLI): $(CLI_OBJECTS) $(OUT)/libgateway.a
 	@$(if $(Q),echo '  LD   $@')
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
+$(ENDPOINTS) $(CLI): $(LIBRARIES)
+
 $(OUT)/fuzzers/%: $(OUT)/tests/fuzz/%.o $(OUT)/libgateway.a
 	@mkdir -p $(@D)
 	@$(if $(Q),echo '  LD   $@')
@@ -142,7 +171,10 @@ run-deps:
 	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS))
 
 test-deps:
-	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(TEST_DEPS))
+	$(call install-deps,$(BUILD_DEPS) $(HOSTING_DEPS) $(RUN_DEPS) $(TEST_DEPS))
+
+browser-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(BROWSER_DEPS))
 
 lint-deps:
 	$(call install-deps,$(BUILD_DEPS) $(LINT_DEPS))
@@ -157,14 +189,48 @@ run: run-deps  ## build, start behind lighttpd with a simulated Flashduty, send 
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/run_demo.py
 
-test: test-deps  ## build with and without sanitizers and run every test
+hosting-deps:
+	$(call install-deps,$(BUILD_DEPS) $(HOSTING_DEPS))
+
+hosting: hosting-deps  ## build a folder and a zip to upload to a shared host: static programs, .htaccess
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=static all
+	@$(MAKE) --no-print-directory VARIANT=static pack
+
+HOSTING := build/hosting$(TARGET:%=-%)
+MACHINE = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+pack:
+	@rm -rf $(HOSTING)
+	@mkdir -p $(HOSTING)/alerts
+	@for program in $(ENDPOINTS) $(CLI); do \
+		$(STRIP) -o $(HOSTING)/alerts/$${program##*/} $$program || exit 1; \
+	done
+	@install -m 644 apache-conf/htaccess $(HOSTING)/alerts/.htaccess
+	@install -m 644 examples/gateway.conf $(HOSTING)/alerts/example.conf
+	@install -m 644 contrib/hosting/index.html $(HOSTING)/alerts/index.html
+	@cd $(HOSTING) && zip -q -X -r flashduty-gateway-$(VERSION)-$(MACHINE).zip alerts
+	@ls $(HOSTING)/*.zip
+
+# Without sources, as on a machine without a network, the static build goes untested.
+test: test-deps  ## build with and without sanitizers, and statically, and run every test
 	@for variant in release asan tsan; do \
 		$(MAKE) --no-print-directory -j$(JOBS) VARIANT=$$variant WERROR=-Werror tests-build || exit 1; \
 	done
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz WERROR=-Werror fuzz-build
+	@$(MAKE) --no-print-directory VARIANT=static build/static/libraries/lib/libcurl.a || true
+	@[ ! -e build/static/libraries/lib/libcurl.a ] || \
+		$(MAKE) --no-print-directory NO_DEPS=1 WERROR=-Werror hosting
 	@python3 tests/run.py
 
 check: test  ## the same
+
+test-browser: browser-deps  ## read and use the status page in Chromium; PICTURES=docs renews the README's pictures
+	@$(MAKE) --no-print-directory -j$(JOBS) all build/browser/node_modules
+	@PICTURES=$(abspath $(PICTURES)) python3 tests/run.py --browser --variant release --seconds 900
+
+build/browser/node_modules: tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600), with 10,000 alerts, and say what came of it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
@@ -226,5 +292,7 @@ lint: lint-deps  ## warnings of gcc and clang as errors, format, static checks, 
 
 clean:  ## remove what was built
 	rm -rf build cgi-bin/*.fcgi
+
+include contrib/install.mk
 
 -include $(wildcard $(OUT)/src/*.d $(OUT)/src/*/*.d $(OUT)/cgi-bin/*.d $(OUT)/tests/*/*.d)

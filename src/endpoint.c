@@ -7,8 +7,10 @@
 #include "base/detach.h"
 #include "base/harden.h"
 #include "base/log.h"
+#include "base/openssl_start.h"
 #include "serve.h"
 #include "service.h"
+#include "status/status.h"
 
 /* Shared hosts end what runs for half a minute. */
 #define DETACHED_MS 20000
@@ -48,7 +50,7 @@ static void drain_after_answer(struct store *store)
 
 /* ---- running ---- */
 
-static int run(struct service *service, const struct vendor *vendor, bool is_cgi)
+static int run(struct service *service, const struct service_kind *kind, bool is_cgi)
 {
     const struct server server = {
         .handle = service_handle,
@@ -64,22 +66,35 @@ static int run(struct service *service, const struct vendor *vendor, bool is_cgi
         service_keep_configuration(service);
         drain_after_answer(service_store(service));
     } else {
-        log_event(LOG_INFO, "stopped", "vendor", vendor->name, NULL);
+        log_event(LOG_INFO, "stopped", "vendor", kind->name, NULL);
     }
+    return status;
+}
+
+static int endpoint(const struct service_kind *kind)
+{
+    harden_process();
+    openssl_start();
+    bool is_detached = is_started_detached();
+    bool is_cgi = is_detached || serve_is_cgi();
+    struct service *service = service_new(kind, !is_cgi);
+    int status = EXIT_FAILURE;
+    if (service && is_detached)
+        status = drain_detached(service);
+    else if (service)
+        status = run(service, kind, is_cgi);
+    service_free(service);
     return status;
 }
 
 int endpoint_main(const struct vendor *vendor)
 {
-    harden_process();
-    bool is_detached = is_started_detached();
-    bool is_cgi = is_detached || serve_is_cgi();
-    struct service *service = service_new(vendor, !is_cgi);
-    int status = EXIT_FAILURE;
-    if (service && is_detached)
-        status = drain_detached(service);
-    else if (service)
-        status = run(service, vendor, is_cgi);
-    service_free(service);
-    return status;
+    const struct service_kind kind = {vendor->name, vendor, gateway_handle};
+    return endpoint(&kind);
+}
+
+int endpoint_status_main(void)
+{
+    static const struct service_kind kind = {"status", NULL, status_handle};
+    return endpoint(&kind);
 }

@@ -7,4 +7,7 @@
 /* main() of a vendor's endpoint. Never looks at argv: web servers pass query words there. */
 int endpoint_main(const struct vendor *vendor) __attribute__((nonnull));
 
+/* That of the status page's. */
+int endpoint_status_main(void);
+
 #endif

@@ -26,7 +26,7 @@ struct exchange {
     struct dispatch *dispatches; /* one an alert */
     size_t dispatch_count;
     bool is_taken; /* the items were dealt with one by one, and counted */
-    int64_t verify_us, forward_us;
+    int64_t verify_us, map_us, route_us, store_us, forward_us; /* that each step took */
     enum outcome outcome;
 };
 
@@ -36,8 +36,8 @@ static inline int64_t exchange_deadline_ms(const struct exchange *x)
     return x->request->arrived_ms + x->gateway->config->deadline_ms;
 }
 
-/* Counts an outcome that the store has not seen. */
-void exchange_count(const struct exchange *x, enum outcome outcome) __attribute__((nonnull));
+/* Counts a refusal that the store has not seen. */
+void exchange_refuse(const struct exchange *x, enum error_code why) __attribute__((nonnull));
 
 /* Where an item ends: a subscription is confirmed here. dispatch: what became of it, for an alert.
  * The error of one that is refused is kept if none that weighs more was. */

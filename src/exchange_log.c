@@ -14,6 +14,34 @@ static const char *milliseconds(struct exchange *x, int64_t us)
     return us > 0 ? arena_printf(x->arena, "%.1f", (double)us / 1000) : NULL;
 }
 
+/* "default=delivered,database=queued": each route with what became of it. */
+static const char *destinations(struct exchange *x, const struct dispatch *dispatch)
+{
+    struct text out = {0};
+    for (size_t i = 0; i < dispatch->delivery_count; i++) {
+        const struct delivery *delivery = &dispatch->deliveries[i];
+        text_printf(&out, "%s%s=%s", i > 0 ? "," : "",
+                    *delivery->route ? delivery->route : "default",
+                    exchange_outcome_name(delivery_outcome(delivery)));
+    }
+    return text_into(&out, x->arena);
+}
+
+/* The alerts of an array, each by its key. */
+static void log_alerts(struct exchange *x)
+{
+    for (size_t i = 0; i < x->dispatch_count && x->dispatches; i++) {
+        const struct dispatch *dispatch = &x->dispatches[i];
+        log_event(exchange_is_kept(dispatch->outcome) || dispatch->outcome == OUTCOME_REFUSED
+                      ? LOG_WARNING
+                      : LOG_INFO,
+                  "alert", "request_id", x->request->id, "integration", dispatch->integration,
+                  "outcome", exchange_outcome_name(dispatch->outcome), "severity",
+                  severity_names[dispatch->alert->severity], "alert_key", dispatch->alert->key,
+                  "destinations", destinations(x, dispatch), NULL);
+    }
+}
+
 /* What an operator has to hear of although the answer is no error. */
 static void log_items(struct exchange *x)
 {
@@ -53,6 +81,8 @@ void exchange_log(struct exchange *x)
         dispatch && dispatch->delivery_count ? dispatch->deliveries : NULL;
     bool is_bad = x->error.code ? x->error.code != ERROR_METHOD : exchange_is_kept(x->outcome);
     log_items(x);
+    if (x->receipt.is_array)
+        log_alerts(x);
     log_event(
         is_bad || (item && item->warn) ? LOG_WARNING : LOG_INFO, "request", "request_id",
         x->request->id, "vendor", x->gateway->vendor->name, "integration",
@@ -60,10 +90,13 @@ void exchange_log(struct exchange *x)
         "outcome", x->error.code ? NULL : exchange_outcome_name(x->outcome), "recorded",
         dispatch && dispatch->is_unrecorded ? "no" : NULL, "severity",
         alert ? severity_names[alert->severity] : NULL, "alert_key", alert ? alert->key : NULL,
-        "alerts", x->receipt.is_array ? number(x, (int64_t)x->receipt.count) : NULL, "message_id",
+        "destinations", dispatch ? destinations(x, dispatch) : NULL, "alerts",
+        x->receipt.is_array ? number(x, (int64_t)x->receipt.count) : NULL, "message_id",
         x->receipt.message_id, "tries", delivery ? number(x, delivery->tries) : NULL,
         "flashduty_request_id", delivery ? delivery->answer.request_id : NULL, "verify_ms",
-        milliseconds(x, x->verify_us), "forward_ms", milliseconds(x, x->forward_us), "total_ms",
+        milliseconds(x, x->verify_us), "map_ms", milliseconds(x, x->map_us), "route_ms",
+        milliseconds(x, x->route_us), "store_ms", milliseconds(x, x->store_us), "forward_ms",
+        milliseconds(x, x->forward_us), "total_ms",
         number(x, clock_monotonic_ms() - x->request->arrived_ms), "reason",
         reason_of(x, item, delivery), NULL);
 }

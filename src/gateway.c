@@ -15,8 +15,6 @@
     "tries again"
 #define HAS_STORE "it has a store: what Flashduty does not accept in time waits there"
 
-#define PASS_THROUGH "(pass-through)"
-
 /* ---- check and authenticate ---- */
 
 static bool check_request(struct exchange *x)
@@ -54,7 +52,7 @@ static bool take_anyone(struct exchange *x, const char *key)
 {
     char digest[SHA256_HEX_SIZE];
     x->anyone = (struct integration){
-        .name = PASS_THROUGH, .vendor = x->gateway->vendor, .routing.fallback = {"", key}};
+        .name = CONFIG_PASS_THROUGH, .vendor = x->gateway->vendor, .routing.fallback = {"", key}};
     x->anyone.destinations = &x->anyone.routing.fallback;
     x->anyone.destination_count = 1;
     x->integration = &x->anyone;
@@ -144,7 +142,11 @@ static bool parse(struct exchange *x)
                       check_vendor(x) &&
                       vendor->authenticate(&input, &x->json, x->arena, &x->error);
     x->verify_us = clock_monotonic_us() - start_us;
-    return is_genuine && vendor->parse(&input, &x->json, x->arena, &x->receipt, &x->error);
+    start_us = clock_monotonic_us();
+    bool is_mapped =
+        is_genuine && vendor->parse(&input, &x->json, x->arena, &x->receipt, &x->error);
+    x->map_us = is_genuine ? clock_monotonic_us() - start_us : 0;
+    return is_mapped;
 }
 
 /* ---- deliver ---- */
@@ -189,6 +191,7 @@ static void deliver(struct exchange *x)
 {
     const struct delivery_means means = {x->gateway->transport, x->gateway->store,
                                          x->gateway->config->flashduty_url};
+    int64_t start_us = clock_monotonic_us();
     for (size_t i = 0; i < x->receipt.count; i++) {
         struct item *item = &x->receipt.items[i];
         if (item->kind != ITEM_ALERT)
@@ -201,11 +204,13 @@ static void deliver(struct exchange *x)
         return;
     }
     x->is_taken = true;
-    int64_t start_us = clock_monotonic_us();
+    x->route_us = clock_monotonic_us() - start_us;
+    start_us = clock_monotonic_us();
     if (x->dispatch_count > 0)
         delivery_dispatch(&means, x->dispatches, x->dispatch_count, exchange_deadline_ms(x),
                           x->arena);
-    x->forward_us = clock_monotonic_us() - start_us;
+    x->store_us = x->gateway->store && x->dispatch_count > 0 ? x->dispatches[0].store_us : 0;
+    x->forward_us = clock_monotonic_us() - start_us - x->store_us;
     if (x->arena->failed)
         error_out_of_memory(&x->error);
 }
@@ -225,7 +230,7 @@ static bool process(struct exchange *x)
     return !x->error.code;
 }
 
-static void answer_health(const struct gateway *gateway, struct response *response)
+void gateway_answer_health(const struct gateway *gateway, struct response *response)
 {
     struct error error = {0};
     bool is_well = gateway->config &&
@@ -245,14 +250,14 @@ void gateway_handle(void *context, struct request *request, struct response *res
     response->request_id = request->id;
     response->is_head = !strcmp(request->method, "HEAD");
     if (request->is_health && (response->is_head || !strcmp(request->method, "GET"))) {
-        answer_health(x.gateway, response);
+        gateway_answer_health(x.gateway, response);
         return;
     }
     if (!process(&x)) {
         response->retry_after_s = x.error.code == ERROR_UNAVAILABLE ? x.retry_after_s : 0;
         response_error(response, &x.error, x.error_code);
         if (!x.is_taken && x.error.code != ERROR_METHOD)
-            exchange_count(&x, OUTCOME_REFUSED);
+            exchange_refuse(&x, x.error.code);
     }
     exchange_log(&x);
     json_clear(&x.json);

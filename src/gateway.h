@@ -1,6 +1,6 @@
 /*
  * The main path: a request becomes an alert, an alert becomes deliveries, a delivery becomes an
- * answer. One gateway serves one vendor's endpoint.
+ * answer. One gateway serves one vendor's endpoint, or the status endpoint.
  */
 #ifndef GATEWAY_H
 #define GATEWAY_H
@@ -17,7 +17,7 @@
 #include "vendors/vendor.h"
 
 struct gateway {
-    const struct vendor *vendor;
+    const struct vendor *vendor; /* NULL: the status endpoint's */
     const struct config *config; /* NULL: broken, every request is answered 503 */
     struct transport *transport;
     struct certificates *certificates;
@@ -27,6 +27,10 @@ struct gateway {
 
 /* Answers one request, and writes its line to the log. context: the struct gateway. */
 void gateway_handle(void *context, struct request *request, struct response *response)
+    __attribute__((nonnull));
+
+/* Answers whether alarms can be taken now: /healthz. */
+void gateway_answer_health(const struct gateway *gateway, struct response *response)
     __attribute__((nonnull));
 
 /* Applies an integration's own severities and labels to an alert of its vendor. */

@@ -16,17 +16,28 @@ const char *request_variable(const struct request *request, const char *name)
     return request->source->variable(request->source->context, name);
 }
 
-static bool ends_with_health(const char *path)
+static bool ends_with(const char *path, const char *end)
 {
-    size_t length = path ? strlen(path) : 0, end = strlen(HEALTH_PATH);
-    return length >= end && !strcmp(path + length - end, HEALTH_PATH);
+    size_t length = strlen(path), end_length = strlen(end);
+    return length >= end_length && !strcmp(path + length - end_length, end);
+}
+
+bool request_is_for(const struct request *request, const char *path)
+{
+    const char *below = request_variable(request, "PATH_INFO");
+    const char *program = request_variable(request, "SCRIPT_NAME");
+    if (!*path)
+        return !below || !*below || !strcmp(below, "/");
+    /* nginx without a split of PATH_INFO has it all in SCRIPT_NAME. */
+    return ends_with(below ? below : "", path) || ends_with(program ? program : "", path);
 }
 
 static bool read_declared_length(struct request *request, struct error *error)
 {
     const char *text = request_variable(request, "CONTENT_LENGTH");
     request->declared_length = SIZE_MAX;
-    if (!text || !*text)
+    /* Caddy says -1 of a chunked upload, whose length it does not know. */
+    if (!text || !*text || !strcmp(text, "-1"))
         return true;
     if (text[strspn(text, "0123456789")])
         return error_set(error, ERROR_INVALID, "CONTENT_LENGTH is no number");
@@ -101,9 +112,7 @@ void request_receive(struct request *request, const struct request_source *sourc
     const char *type = request_variable(request, "CONTENT_TYPE");
     request->method = method ? method : "";
     request->content_type = type ? type : "";
-    /* nginx without a split of PATH_INFO has it all in SCRIPT_NAME. */
-    request->is_health = ends_with_health(request_variable(request, "PATH_INFO")) ||
-                         ends_with_health(request_variable(request, "SCRIPT_NAME"));
+    request->is_health = request_is_for(request, HEALTH_PATH);
     if (!random_hex((REQUEST_ID_SIZE - 1) / 2, request->id))
         error_set(&request->error, ERROR_UNAVAILABLE, "the system gives no random numbers");
     read_body(request, limit, &request->error);

@@ -47,6 +47,9 @@ void request_receive(struct request *request, const struct request_source *sourc
 const char *request_variable(const struct request *request, const char *name)
     __attribute__((nonnull));
 
+/* Whether it is for `path` ("/healthz") below the endpoint; "" is the endpoint itself. */
+bool request_is_for(const struct request *request, const char *path) __attribute__((nonnull));
+
 /* The integration key, from integration_key of the query string and from X-Integration-Key.
  * ERROR_INVALID if there is none, if it is not of the form of a key, or if two differ. */
 bool request_key(struct request *request, const char **key, struct error *error)

@@ -27,6 +27,8 @@ static const char *reason(int status)
 {
     if (status == STATUS_KEPT)
         return "Accepted";
+    if (status == STATUS_SEE_OTHER)
+        return "See Other";
     for (int i = 0; i < ERROR_COUNT; i++) {
         if (table[i].status == status)
             return table[i].reason;
@@ -37,7 +39,7 @@ static const char *reason(int status)
 void response_error(struct response *response, const struct error *error, const char *code)
 {
     response->status = table[error->code].status;
-    response->allow_post = error->code == ERROR_METHOD;
+    response->type = NULL;
     if (error->code == ERROR_UNAVAILABLE && response->retry_after_s == 0)
         response->retry_after_s = RETRY_AFTER_S;
     text_clear(&response->body);
@@ -66,12 +68,16 @@ void response_write(const struct response *response, struct text *out)
     bool failed = response->body.failed;
     int status = failed ? table[ERROR_UNAVAILABLE].status : response->status;
     text_printf(out, "Status: %d %s\r\n", status, reason(status));
-    text_puts(out, "Content-Type: application/json; charset=utf-8\r\n"
-                   "Cache-Control: no-store\r\n"
-                   "X-Content-Type-Options: nosniff\r\n");
+    text_printf(out,
+                "Content-Type: %s\r\n"
+                "Cache-Control: no-store\r\n"
+                "X-Content-Type-Options: nosniff\r\n",
+                response->type && !failed ? response->type : "application/json; charset=utf-8");
     text_printf(out, "Request-Id: %s\r\n", response->request_id);
-    if (response->allow_post)
-        text_puts(out, "Allow: POST\r\n");
+    if (status == table[ERROR_METHOD].status)
+        text_printf(out, "Allow: %s\r\n", response->allow ? response->allow : "POST");
+    if (response->headers)
+        text_puts(out, response->headers);
     if (failed || response->retry_after_s > 0)
         text_printf(out, "Retry-After: %ld\r\n", failed ? RETRY_AFTER_S : response->retry_after_s);
     text_printf(out, "Content-Length: %zu\r\n\r\n", response->body.length);

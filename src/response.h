@@ -1,4 +1,5 @@
-/* An answer, composed in memory and written once: always JSON, in Flashduty's own shape. */
+/* An answer, composed in memory and written once: JSON in Flashduty's own shape, and the page of
+ * the status endpoint. */
 #ifndef RESPONSE_H
 #define RESPONSE_H
 
@@ -10,14 +11,18 @@
 struct response {
     int status;
     long retry_after_s; /* 0: no such header */
-    bool allow_post;    /* an Allow header goes with 405 */
     bool is_head;       /* headers only */
     const char *request_id;
+    const char *type;    /* of the body; NULL: JSON */
+    const char *allow;   /* the methods that the Allow header of a 405 names; NULL: POST */
+    const char *headers; /* more header lines, each with its CRLF; NULL: none. Borrowed */
     struct text body;
 };
 
 /* Not at Flashduty, but safe here. */
 #define STATUS_KEPT 202
+/* It is done: look there. */
+#define STATUS_SEE_OTHER 303
 
 /* The HTTP status of an error: the one table. */
 int response_status(enum error_code code);

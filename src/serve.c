@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/null_device.h"
 #include "cgi.h"
 #include "head_ways.h"
 #include "records.h"
@@ -30,6 +31,8 @@
 #define SILENT_TIMEOUT_MS 10000
 /* ... or if newer ones need the place and this has passed: a web server speaks at once. */
 #define SILENT_GRACE_MS 1000
+/* ... or at the end of the process. */
+#define STOP_GRACE_MS 300
 /* How often it is looked whether there is a place again, besides when a thread makes one. */
 #define HELD_TICK_MS 50
 /* How often it is looked who takes too long to send. */
@@ -115,7 +118,7 @@ static void open_standard_descriptors(void)
 {
     int descriptor;
     do
-        descriptor = open("/dev/null", O_RDWR);
+        descriptor = null_device_open();
     while (descriptor >= 0 && descriptor <= STDERR_FILENO);
     if (descriptor > STDERR_FILENO)
         close(descriptor);
@@ -542,14 +545,39 @@ static void accept_until_stopped(struct pool *pool)
     }
 }
 
+/* How long it is until every connection has had its grace; 0 if that is over. */
+static int64_t grace_left_ms(const struct pool *pool)
+{
+    int64_t left_ms = 0, now_ms = clock_monotonic_ms();
+    for (size_t i = 0; i < pool->silent_count; i++) {
+        int64_t mine_ms = pool->silent[i].accepted_ms + STOP_GRACE_MS - now_ms;
+        left_ms = mine_ms > left_ms ? mine_ms : left_ms;
+    }
+    return left_ms;
+}
+
+/* A request may be on its way on a connection that was just taken: nobody else will answer it. */
+static void hear_silent(struct pool *pool)
+{
+    struct pollfd events[WAITING_MAX];
+    for (int64_t left_ms; (left_ms = grace_left_ms(pool)) > 0;) {
+        for (size_t i = 0; i < pool->silent_count; i++)
+            events[i] = (struct pollfd){.fd = pool->silent[i].descriptor, .events = POLLIN};
+        if (poll(events, pool->silent_count, (int)left_ms) > 0)
+            sort_silent(pool, events, clock_monotonic_ms());
+    }
+    for (size_t i = 0; i < pool->silent_count; i++)
+        close(pool->silent[i].descriptor);
+    pool->silent_count = 0;
+}
+
 /* Lets what is in flight finish. False if it took too long. */
 static bool finish(struct pool *pool)
 {
     int64_t deadline_ms = clock_monotonic_ms() + SHUTDOWN_TIMEOUT_MS;
     struct timespec until = {.tv_sec = deadline_ms / 1000,
                              .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
-    for (size_t i = 0; i < pool->silent_count; i++)
-        close(pool->silent[i].descriptor);
+    hear_silent(pool);
     pthread_mutex_lock(&pool->lock);
     pool->is_stopping = true;
     for (struct reader *called; (called = call_reader(pool));)

@@ -23,7 +23,7 @@ struct epoch {
 };
 
 struct service {
-    const struct vendor *vendor;
+    struct service_kind kind;
     bool is_lasting;
     struct store *store; /* one for all epochs */
     struct drainer *drainer;
@@ -65,7 +65,8 @@ static void log_configuration(const struct service *service, const struct config
     if (is_valid && config->refusal)
         log_event(LOG_WARNING, "the last valid configuration is in force", "configuration",
                   config->path, NULL);
-    if (is_cgi && is_valid && service->vendor->has_topics && config->smn.verify == SMN_VERIFY_OFF)
+    const struct vendor *vendor = service->kind.vendor;
+    if (is_cgi && is_valid && vendor && vendor->has_topics && config->smn.verify == SMN_VERIFY_OFF)
         log_event(LOG_WARNING, "signatures are not verified: smn.verify = \"off\"", NULL);
 }
 
@@ -114,7 +115,7 @@ static struct epoch *equip(struct service *service, struct epoch *epoch, struct 
 {
     const struct config *config = &epoch->config;
     struct gateway *gateway = &epoch->gateway;
-    gateway->vendor = service->vendor;
+    gateway->vendor = service->kind.vendor;
     gateway->config = epoch->is_valid ? config : NULL;
     gateway->transport = transport_new(config->ca_file, config->proxy, service->is_lasting, error);
     gateway->certificates = certificates_new(service->is_lasting, config->ca_file, error);
@@ -169,7 +170,7 @@ void service_handle(void *context, struct request *request, struct response *res
 {
     struct service *service = context;
     struct epoch *epoch = enter(service);
-    gateway_handle(&epoch->gateway, request, response);
+    service->kind.handle(&epoch->gateway, request, response);
     leave(service, epoch);
 }
 
@@ -200,7 +201,8 @@ static bool drain_means(const struct service *service, const struct epoch *epoch
     config_update_store(&epoch->config, service->store);
     *means = (struct drain_means){
         {epoch->gateway.transport, service->store, epoch->config.flashduty_url},
-        epoch->config.ca_file};
+        epoch->config.ca_file,
+        &epoch->config.watchdog};
     return true;
 }
 
@@ -237,7 +239,7 @@ static bool is_same_store(const struct config *old, const struct config *new)
 static void log_change(const struct service *service, const struct epoch *old,
                        const struct epoch *new)
 {
-    log_event(LOG_INFO, "configuration taken up", "vendor", service->vendor->name, "configuration",
+    log_event(LOG_INFO, "configuration taken up", "vendor", service->kind.name, "configuration",
               *new->config.path ? new->config.path : "none: pass-through", NULL);
     if (old->is_valid && !is_same_store(&old->config, &new->config))
         log_event(LOG_WARNING, "another store is taken " NOT_NOW, "store",
@@ -282,15 +284,23 @@ static void take_up(struct service *service, struct epoch *epoch)
     retire(service, old);
 }
 
-/* A file that is gone may be on its way back; nobody means pass-through by that. */
-static bool is_gone(const struct service *service, const struct epoch *epoch)
+/* One record, however much is wrong. */
+static void log_refusal(const struct service *service, const char *errors)
 {
-    const char *before = service->epoch->config.path;
-    if (!*before || *epoch->config.path)
-        return false;
-    log_event(LOG_ERROR, "configuration refused", "problem", "the file is gone", "configuration",
-              before, NULL);
-    return true;
+    struct arena arena = {0};
+    int64_t count = 0;
+    for (const char *line = errors; *line; line++)
+        count += *line == '\n';
+    log_event(LOG_ERROR, "configuration refused, the one before it stays in force", "vendor",
+              service->kind.name, "problem", arena_copy(&arena, errors, strcspn(errors, "\n")),
+              "problems", arena_printf(&arena, "%lld", (long long)count), NULL);
+    arena_clear(&arena);
+}
+
+/* A file that is gone may be on its way back; nobody means pass-through by that. */
+static bool is_gone(const struct service *service, const struct config *config)
+{
+    return *service->epoch->config.path && !*config->path;
 }
 
 /* A broken file leaves what is in force as it is. */
@@ -300,20 +310,21 @@ static void reload(struct service *service)
     struct epoch *epoch = calloc(1, sizeof *epoch);
     if (!epoch)
         return;
-    bool is_valid = config_load(NULL, &epoch->config, &service->report);
-    log_configuration(service, &epoch->config, is_valid);
-    if (!is_valid || is_gone(service, epoch)) {
-        log_event(LOG_WARNING, "the configuration before it stays in force", NULL);
+    epoch->is_valid = config_load(NULL, &epoch->config, &service->report);
+    bool is_new = epoch->is_valid && !is_gone(service, &epoch->config);
+    if (!is_new)
+        log_refusal(service,
+                    epoch->is_valid ? "the file is gone\n" : text_string(&service->report.errors));
+    else
+        log_configuration(service, &epoch->config, true);
+    if (!is_new) {
         text_clear(&service->report.files);
         free_epoch(epoch);
-        return;
-    }
-    epoch->is_valid = true;
-    epoch = equip(service, epoch, &error);
-    if (epoch)
+    } else if ((epoch = equip(service, epoch, &error))) {
         take_up(service, epoch);
-    else
+    } else {
         log_event(LOG_ERROR, "a changed configuration is not taken up", "reason", error.text, NULL);
+    }
 }
 
 /* Waits for a moment; false at the end. */
@@ -354,7 +365,7 @@ static bool init_locks(struct service *service)
     return is_ready;
 }
 
-struct service *service_new(const struct vendor *vendor, bool is_lasting)
+struct service *service_new(const struct service_kind *kind, bool is_lasting)
 {
     struct error error = {0};
     struct service *service = calloc(1, sizeof *service);
@@ -365,7 +376,7 @@ struct service *service_new(const struct vendor *vendor, bool is_lasting)
         log_event(LOG_ERROR, "cannot start", "reason", error.text, NULL);
         return NULL;
     }
-    service->vendor = vendor;
+    service->kind = *kind;
     service->is_lasting = is_lasting;
     epoch = new_epoch(service, &error);
     if (epoch && epoch->is_valid)
@@ -385,7 +396,7 @@ void service_start(struct service *service)
     sigset_t all, before;
     const struct epoch *epoch = service->epoch;
     const char *path = *epoch->config.path ? epoch->config.path : "none: pass-through";
-    log_event(LOG_INFO, "started", "vendor", service->vendor->name, "version", VERSION,
+    log_event(LOG_INFO, "started", "vendor", service->kind.name, "version", VERSION,
               "configuration", epoch->is_valid ? path : "refused: every request gets 503", "store",
               service->store ? store_path(service->store) : "none", NULL);
     service_keep_configuration(service);

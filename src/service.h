@@ -12,9 +12,17 @@
 
 struct service;
 
-/* Reads the configuration and opens what it names. vendor: the endpoint's. A lasting service serves
- * many requests. NULL, after a line in the log, if nothing can be served. */
-struct service *service_new(const struct vendor *vendor, bool is_lasting);
+/* What an endpoint is. */
+struct service_kind {
+    const char *name;            /* in the log */
+    const struct vendor *vendor; /* NULL: the status endpoint has none */
+    void (*handle)(void *gateway, struct request *request, struct response *response);
+};
+
+/* Reads the configuration and opens what it names. A lasting service serves many requests. NULL,
+ * after a line in the log, if nothing can be served. */
+struct service *service_new(const struct service_kind *kind, bool is_lasting)
+    __attribute__((nonnull));
 
 /* NULL is allowed. */
 void service_free(struct service *service);

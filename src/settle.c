@@ -7,10 +7,27 @@
 /* In the ledger: who posts without a key that is known. */
 #define NOBODY "(none)"
 
-void exchange_count(const struct exchange *x, enum outcome outcome)
+static const char *integration_of(const struct exchange *x)
 {
+    return x->integration ? x->integration->name : NOBODY;
+}
+
+void exchange_refuse(const struct exchange *x, enum error_code why)
+{
+    static const enum refusal refusals[ERROR_COUNT] = {
+        [ERROR_NONE] = REFUSAL_UNAVAILABLE,
+        [ERROR_INVALID] = REFUSAL_PAYLOAD,
+        [ERROR_UNAUTHORIZED] = REFUSAL_KEY,
+        [ERROR_FORBIDDEN] = REFUSAL_SIGNATURE,
+        [ERROR_METHOD] = REFUSAL_PAYLOAD,
+        [ERROR_TOO_LARGE] = REFUSAL_SIZE,
+        [ERROR_CONTENT_TYPE] = REFUSAL_CONTENT_TYPE,
+        [ERROR_REJECTED] = REFUSAL_REJECTED,
+        [ERROR_UNAVAILABLE] = REFUSAL_UNAVAILABLE,
+        [ERROR_NOT_FOUND] = REFUSAL_PAYLOAD,
+    };
     if (x->gateway->store)
-        store_count(x->gateway->store, x->integration ? x->integration->name : NOBODY, outcome);
+        store_refuse(x->gateway->store, integration_of(x), refusals[why]);
 }
 
 /* ---- confirm ---- */
@@ -72,10 +89,22 @@ static enum outcome confirm(struct exchange *x, const struct item *item)
     }
     if (keep_confirmation(x, item, cause.text))
         return OUTCOME_CONFIRMING;
-    exchange_count(x, OUTCOME_REFUSED);
+    exchange_refuse(x, ERROR_UNAVAILABLE);
     error_set(&x->error, ERROR_UNAVAILABLE, "the subscription could not be confirmed: %s",
               cause.text);
     return OUTCOME_REFUSED;
+}
+
+/* ---- ignore ---- */
+
+static void ignore(const struct exchange *x, const struct item *item)
+{
+    struct store *store = x->gateway->store;
+    /* In pass-through topics are anybody's. */
+    bool is_noted = store && item->removed_topic && !x->gateway->config->pass_through &&
+                    store_unsubscribed(store, integration_of(x), item->removed_topic);
+    if (store && !is_noted)
+        store_count(store, integration_of(x), OUTCOME_IGNORED);
 }
 
 /* ---- refusals ---- */
@@ -153,12 +182,12 @@ enum outcome exchange_settle(struct exchange *x, const struct item *item,
             judge_refused(x, dispatch);
         return dispatch->outcome;
     case ITEM_IGNORED:
-        exchange_count(x, OUTCOME_IGNORED);
+        ignore(x, item);
         return OUTCOME_IGNORED;
     case ITEM_CONFIRM:
         return confirm(x, item);
     case ITEM_REFUSED:
-        exchange_count(x, OUTCOME_REFUSED);
+        exchange_refuse(x, ERROR_INVALID);
         error_set(&refused, ERROR_INVALID, "%s", item->reason);
         worsen(x, &refused, NULL);
         break;

@@ -61,7 +61,7 @@ others() {
 }
 
 # Includes run downwards: base < alert < routing, vendors, net, store < trust, delivery < config, request,
-# response < gateway, serve < endpoint, cli. Nothing below knows what stands above.
+# response < gateway, serve < status < endpoint, cli. Nothing below knows what stands above.
 refuse 'base includes only base' '#include "(alert|vendors|net|delivery|cli|[a-z_]+\.h)' src/base/*.[ch]
 refuse 'alert includes only base' '#include "(vendors|net|delivery|cli|[a-z_]+\.h)' src/alert/*.[ch]
 refuse 'vendors include only alert and base' '#include "(net|delivery|cli|[a-z_]+\.h)' src/vendors/*.[ch]
@@ -71,11 +71,13 @@ refuse 'net includes only base' '#include "(alert|vendors|delivery|cli|[a-z_]+\.
 refuse 'trust stands below requests' '#include "(delivery|cli|config|[a-z_]+\.h)' src/trust/*.[ch]
 refuse 'delivery stands below requests' '#include "(vendors|cli|[a-z_]+\.h)' src/delivery/*.[ch]
 
+refuse 'status stands below the programs' '#include "(cli|serve|service|endpoint)' src/status/*.[ch]
+
 # Delivery never names a vendor, and vendors never name Flashduty.
 refuse 'delivery names a vendor' '"(ces|guance)|smn' src/delivery/*.[ch]
 refuse 'a vendor names Flashduty' '[Ff]lashduty' $(find src/vendors -name '*.c')
 
-refuse 'left unfinished' '\b(TODO|FIXME|XXX|HACK)\b' $(git ls-files 2>/dev/null | grep -v '^tests/lint.sh$' | xargs -r ls -d 2>/dev/null | grep -vE '\.(json|svg)$')
+refuse 'left unfinished' '\b(TODO|FIXME|XXX|HACK)\b' $(git ls-files 2>/dev/null | grep -v '^tests/lint.sh$' | xargs -r ls -d 2>/dev/null | grep -vE '\.(json|svg|png)$')
 
 python3 -m compileall -q tests || fail 'Python does not compile'
 find tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs the tests: `make test` calls it after building.
 
-    tests/run.py                          everything, for release, asan, tsan and fuzz builds
+    tests/run.py                          everything, for release, asan, tsan, fuzz, static builds
     tests/run.py -k apache --variant asan modules with "apache" in their name, for one build
+    tests/run.py --browser                those that need a browser, and those alone
 
 The unit tests are cmocka programs (build/VARIANT/tests/test_*), the fuzz targets libFuzzer's
 (build/fuzz/fuzzers/fuzz_*), which run for seconds from their corpora; all others are Python modules
@@ -33,17 +34,30 @@ from tests.support import canaries, paths, process, shared  # noqa: E402
 # Folders of Python modules, slowest first, and the builds that they are run with: web servers are
 # slow to start and know nothing of threads in the program, so they are spared the thread sanitizer.
 FOLDERS = {
+    "packaging": ("release",),
     "faults": ("release", "asan"),
+    "hosting": ("static",),
     "servers": ("release", "asan"),
     "endpoints": paths.VARIANTS,
     "framing": paths.VARIANTS,
     "simulator": ("release",),
     "bench": ("release",),
 }
+# Needs a browser; `make test-browser` asks for it by name.
+BROWSER = {"browser": ("release",)}
 MODULE_SECONDS = 300
 LEFTOVER_GRACE_SECONDS = 3
 
-VARIANTS = (*paths.VARIANTS, "fuzz")
+VARIANTS = (*paths.VARIANTS, "static", "fuzz")
+# Those of tests/endpoints in which a static build could differ.
+STATIC_MODULES = (
+    "test_certificates",
+    "test_confirmation",
+    "test_forwarding",
+    "test_hardening",
+    "test_memory",
+    "test_store",
+)
 FUZZ_FOLDER = paths.ROOT / "tests/fuzz"
 # The same inputs each time, as far as they get in these seconds.
 FUZZ_LIMITS = ("-seed=1", "-runs=20000", "-max_total_time=5", "-max_len=4096", "-timeout=5")
@@ -85,6 +99,8 @@ class Result:
 
 def unit_tests(variant):
     """The cmocka programs of a build."""
+    if variant == "static":
+        return []
     folder = paths.build_folder(variant) / "tests"
     programs = sorted(path for path in folder.glob("test_*") if os.access(path, os.X_OK))
     if not programs:
@@ -115,10 +131,18 @@ def fuzz_targets():
     return modules
 
 
-def python_tests(folder, variant):
-    """The Python modules of a folder."""
+def is_for(path, variant, allowed):
+    """Whether a Python module of a folder for these builds is to be run with a build."""
+    is_static = variant == "static" and path.stem in STATIC_MODULES
+    return variant in allowed or is_static
+
+
+def python_tests(folder, variant, allowed):
+    """The Python modules of a folder that are for a build."""
     modules = []
     for path in sorted((paths.ROOT / "tests" / folder).glob("test_*.py")):
+        if not is_for(path, variant, allowed):
+            continue
         name = str(path.relative_to(paths.ROOT))
         dotted = name.removesuffix(".py").replace("/", ".")
         modules.append(
@@ -127,14 +151,16 @@ def python_tests(folder, variant):
     return modules
 
 
-def collect(variants, substring):
+def collect(variants, substring, folders):
     """All modules to run, those first that take longest."""
     modules = []
-    for folder, allowed in FOLDERS.items():
+    if "static" in variants and not paths.cgi_bin("static").exists():
+        print("skipped: the static build is not there (make hosting)")
+        variants = [variant for variant in variants if variant != "static"]
+    for folder, allowed in folders.items():
         for variant in variants:
-            if variant in allowed:
-                modules += python_tests(folder, variant)
-    for variant in variants:
+            modules += python_tests(folder, variant, allowed)
+    for variant in variants if folders is FOLDERS else ():
         modules += fuzz_targets() if variant == "fuzz" else unit_tests(variant)
     return [module for module in modules if substring in module.name]
 
@@ -313,6 +339,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=4, help="modules at once (4)")
     parser.add_argument("--seconds", type=int, default=MODULE_SECONDS,
                         help=f"the longest that a module may take ({MODULE_SECONDS})")  # fmt: skip
+    parser.add_argument("--browser", action="store_true", help="only what needs a browser")
     parser.add_argument("-v", dest="verbose", action="store_true", help="show all output")
     return parser.parse_args()
 
@@ -320,7 +347,8 @@ def arguments():
 def main():
     """Exit status 1 if anything failed or nothing was run."""
     options = arguments()
-    modules = collect(options.variant or VARIANTS, options.substring)
+    folders = BROWSER if options.browser else FOLDERS
+    modules = collect(options.variant or VARIANTS, options.substring, folders)
     top = Path(tempfile.mkdtemp(prefix="gateway-tests-"))
     top.chmod(0o755)
     try:

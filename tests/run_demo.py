@@ -80,8 +80,8 @@ def destination(sandbox):
     return url, key, None
 
 
-def configuration(url, key, push_keys, keys, store):
-    """One integration of each vendor, and a store."""
+def configuration(url, key, push_keys, keys, store, status_key):
+    """One integration of each vendor, a store, and the key of the status page."""
     integrations = [
         {
             "name": f"demo-{vendor}",
@@ -93,7 +93,11 @@ def configuration(url, key, push_keys, keys, store):
     ]
     integrations[0]["topic_urn"] = [SAMPLE_TOPIC]
     return settings.settings(
-        url, store=f"sqlite:{store}", smn=settings.trusting(keys), integrations=integrations
+        url,
+        store=f"sqlite:{store}",
+        status_key=status_key,
+        smn=settings.trusting(keys),
+        integrations=integrations,
     )
 
 
@@ -120,11 +124,12 @@ def send_samples(commands, flashduty):
     return delivered
 
 
-def explain(push_urls, commands, flashduty):
+def explain(push_urls, commands, flashduty, status_url, status_key):
     """What to do with what is running now."""
     print("\nThe gateway is running. Push URLs:")
     for vendor, url in push_urls.items():
         print(f"  {vendor:<7} {url}")
+    print(f"\nThe status page: {status_url}, any user name, password {status_key}")
     print("\nA sample again, from another terminal:")
     for command in commands.values():
         print(f"  {shlex.join(command)}")
@@ -146,9 +151,10 @@ def demonstrate(sandbox, stopped):
     url, key, flashduty = destination(sandbox)
     keys = shared_keys()
     push_keys = {vendor: secrets.token_hex(16) for vendor in VENDORS}
+    status_key = secrets.token_hex(16)
     place = Place(sandbox, port)
     store = owned_folder(place.folder, "store", place.user) / "gateway.db"
-    place.configure(configuration(url, key, push_keys, keys, store))
+    place.configure(configuration(url, key, push_keys, keys, store, status_key))
     place.start_lighttpd(lighttpd_fastcgi(place))
     push_urls = {
         vendor: f"http://127.0.0.1:{port}/cgi-bin/{vendor}.fcgi?integration_key={push_key}"
@@ -159,7 +165,8 @@ def demonstrate(sandbox, stopped):
     if not delivered:
         show_logs(place)
     if os.environ.get("RUN_ONCE", "") in ("", "0"):
-        explain(push_urls, commands, flashduty)
+        status_url = f"http://127.0.0.1:{port}/status"
+        explain(push_urls, commands, flashduty, status_url, status_key)
         stopped.wait()
         return 0
     return 0 if delivered else 1

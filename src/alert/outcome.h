@@ -24,4 +24,22 @@ enum outcome {
 /* "queued", "confirming", … */
 extern const char *const outcome_names[OUTCOME_COUNT];
 
+/* Why a message was refused. */
+enum refusal {
+    REFUSAL_KEY,          /* its key is not known */
+    REFUSAL_SIGNATURE,    /* its signature, certificate or topic is not right */
+    REFUSAL_PAYLOAD,      /* it is not what its vendor sends, or has no key */
+    REFUSAL_SIZE,         /* its body is too large */
+    REFUSAL_CONTENT_TYPE, /* it is text or a form */
+    REFUSAL_UNAVAILABLE,  /* it cannot be judged now */
+    /* Those from here on are of messages with the right key and signature. */
+    REFUSAL_FULL,     /* the outbox is full */
+    REFUSAL_UNKEPT,   /* Flashduty did not accept it in time, and it could not be kept */
+    REFUSAL_REJECTED, /* Flashduty refused it for good, and nothing is kept of it */
+    REFUSAL_COUNT
+};
+
+/* "key", "signature", … */
+extern const char *const refusal_names[REFUSAL_COUNT];
+
 #endif

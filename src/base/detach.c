@@ -1,10 +1,12 @@
 #include "base/detach.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/null_device.h"
 
 #define VARIABLE "FLASHDUTY_GATEWAY_DETACHED"
 #define VARIABLES_MAX 64
@@ -38,12 +40,15 @@ static void start_again(void)
     }
     environment[count++] = variable;
     environment[count] = NULL;
-    int null = open("/dev/null", O_RDWR);
+    int null = null_device_open();
     for (int i = 0; i <= STDERR_FILENO; i++) {
         if (null < 0 || dup2(null, i) < 0)
             _exit(1);
     }
     (void)execve("/proc/self/exe", arguments, environment);
+    /* A chroot may have no /proc. The path that this program was started by still holds: it has
+     * never changed its folder. */
+    (void)execve((const char *)getauxval(AT_EXECFN), arguments, environment);
     _exit(1);
 }
 

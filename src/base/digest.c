@@ -1,11 +1,14 @@
 #include "base/digest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #define SHA256_BYTES 32
 #define RANDOM_BYTES_AT_ONCE 64
@@ -30,13 +33,39 @@ bool sha256_hex(const void *bytes, size_t length, char out[static SHA256_HEX_SIZ
     return true;
 }
 
+bool hmac_hex(const void *key, size_t length, const char *text, char out[static SHA256_HEX_SIZE])
+{
+    unsigned char digest[SHA256_BYTES];
+    unsigned size = sizeof digest;
+    out[0] = '\0';
+    if (!HMAC(EVP_sha256(), key, (int)length, (const unsigned char *)text, strlen(text), digest,
+              &size))
+        return false;
+    to_hex(digest, sizeof digest, out);
+    return true;
+}
+
+/* Linux before 3.17 has no getrandom(2). */
+static ssize_t random_bytes(unsigned char *bytes, size_t count)
+{
+    ssize_t got = getrandom(bytes, count, 0);
+    if (got >= 0 || errno != ENOSYS)
+        return got;
+    int device = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (device < 0)
+        return -1;
+    got = read(device, bytes, count);
+    close(device);
+    return got;
+}
+
 bool random_hex(size_t count, char *out)
 {
     unsigned char bytes[RANDOM_BYTES_AT_ONCE];
     char *end = out;
     *end = '\0';
     while (count > 0) {
-        ssize_t got = getrandom(bytes, count < sizeof bytes ? count : sizeof bytes, 0);
+        ssize_t got = random_bytes(bytes, count < sizeof bytes ? count : sizeof bytes);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) {

@@ -12,6 +12,10 @@
 bool sha256_hex(const void *bytes, size_t length, char out[static SHA256_HEX_SIZE])
     __attribute__((nonnull, warn_unused_result));
 
+/* The same of the HMAC-SHA256 (RFC 2104) of text under a key of length bytes. */
+bool hmac_hex(const void *key, size_t length, const char *text, char out[static SHA256_HEX_SIZE])
+    __attribute__((nonnull, warn_unused_result));
+
 /* count random bytes as lower-case hex, NUL-terminated (2 * count + 1 bytes). False if the kernel
  * gives none. */
 bool random_hex(size_t count, char *out) __attribute__((nonnull, warn_unused_result));

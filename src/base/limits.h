@@ -89,6 +89,6 @@
 /* More than any configuration needs; a larger file is not a configuration. */
 #define CONFIG_FILE_BYTES_MAX 4194304
 /* With all files that it names. */
-#define KEPT_BYTES_MAX (4 * CONFIG_FILE_BYTES_MAX)
+#define KEPT_BYTES_MAX 16777216
 
 #endif

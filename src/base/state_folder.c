@@ -1,15 +1,15 @@
 #include "base/state_folder.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/account.h"
+
 #define PROGRAM "flashduty-gateway"
 #define SYSTEM_FOLDER "/var/lib/" PROGRAM
-#define PASSWORD_ENTRY_BYTES 16384
 
 static bool is_usable(const char *path)
 {
@@ -36,11 +36,9 @@ static bool make_folders(struct arena *arena, const char *path, size_t start)
 
 static const char *home(struct arena *arena)
 {
-    struct passwd entry, *found = NULL;
-    char *buffer = arena_alloc(arena, PASSWORD_ENTRY_BYTES);
-    if (!buffer || getpwuid_r(geteuid(), &entry, buffer, PASSWORD_ENTRY_BYTES, &found) || !found)
-        return "";
-    return entry.pw_dir[0] == '/' ? entry.pw_dir : "";
+    struct account account;
+    (void)account_find(arena, geteuid(), &account);
+    return account.home ? account.home : "";
 }
 
 /* A folder called name below PARENT/MIDDLE; PARENT is there. */

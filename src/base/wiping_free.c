@@ -3,6 +3,8 @@
  * libfcgi, libcurl and libconfig, which wipe nothing and have no hooks for it, or not for all.
  * As this is the program's own free(), the libraries use it, too; it hands on to the one that it
  * stands before. (glibc's M_PERTURB does not reach small blocks: those of a thread's cache.)
+ * The static build has only one of each; there the linker leads every call of all libraries here
+ * (--wrap).
  *
  * Not under the sanitizers, which bring their own.
  */
@@ -23,6 +25,22 @@
 
 typedef void (*free_function)(void *memory);
 
+#ifdef STATIC_BUILD
+
+/* The linker's names. */
+#define free __wrap_free
+#define realloc __wrap_realloc
+void free(void *memory);
+void *realloc(void *memory, size_t size);
+void __real_free(void *memory);
+
+static free_function next_free(void)
+{
+    return __real_free;
+}
+
+#else
+
 /* The free() that would be used without this one: libc's, or that of a preloaded allocator. NULL
  * while it is looked up, which may itself free something. */
 static free_function next_free(void)
@@ -38,6 +56,8 @@ static free_function next_free(void)
     atomic_store_explicit(&next, found, memory_order_relaxed);
     return found;
 }
+
+#endif
 
 void free(void *memory)
 {

@@ -41,6 +41,16 @@ static void print_json(const char *path, bool is_valid, const struct config_repo
     text_clear(&out);
 }
 
+static const char *watchdog_words(const struct config *config)
+{
+    if (config->watchdog.flashduty_key)
+        return "what is wrong with the gateway itself is paged to the watchdog's own key";
+    if (config->pass_through)
+        return "what is wrong with the gateway itself is paged to nobody: write a section watchdog";
+    return "what is wrong with the gateway itself is paged to each integration's default "
+           "destination: a section watchdog names another";
+}
+
 static void print_words(const struct config *config, bool is_valid)
 {
     if (!is_valid)
@@ -52,6 +62,7 @@ static void print_words(const struct config *config, bool is_valid)
     else
         printf("%s: valid, %zu integration%s\n", config->path, config->integration_count,
                config->integration_count == 1 ? "" : "s");
+    printf("watchdog: %s\n", watchdog_words(config));
 }
 
 static enum cli_exit run(const struct cli_call *call)

@@ -128,7 +128,8 @@ static bool drain_while(struct run *run, bool stays, int64_t until_ms)
     const struct drain_watch watch = {NULL, is_stopped, rest, stays, until_ms};
     const struct drain_means means = {
         {run->transport, run->store, run->looking.config.flashduty_url},
-        run->looking.config.ca_file};
+        run->looking.config.ca_file,
+        &run->looking.config.watchdog};
     if (!store_lead(run->store))
         return false;
     config_update_store(&run->looking.config, run->store);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "config/config.h"
+#include "status/history_json.h"
 #include "store/history.h"
 
 struct looking {
@@ -57,27 +58,6 @@ void print_line(struct text *out) __attribute__((nonnull));
 
 /* A key as far as one needs it to recognise it. */
 void put_key(struct text *out, const char *flashduty_key) __attribute__((nonnull));
-
-/* "default" for the default route. */
-const char *route_name(const char *route) __attribute__((nonnull));
-
-/* ---- JSON ---- */
-
-/* Begins an object, in a list or alone; members follow, then '}'. */
-void json_begin(struct text *out) __attribute__((nonnull));
-void json_put_name(struct text *out, const char *name) __attribute__((nonnull));
-void json_put_text(struct text *out, const char *name, const char *value)
-    __attribute__((nonnull(1, 2)));
-void json_put_number(struct text *out, const char *name, int64_t value) __attribute__((nonnull));
-void json_put_bool(struct text *out, const char *name, bool value) __attribute__((nonnull));
-/* 0 is null. */
-void json_put_time(struct text *out, const char *name, int64_t ms) __attribute__((nonnull));
-
-/* The members of a delivery; its tries as the member "tries". */
-void json_put_delivery(struct text *out, const struct delivery_record *record)
-    __attribute__((nonnull));
-bool json_put_tries(struct text *out, struct history *history, int64_t delivery_id,
-                    struct error *error) __attribute__((nonnull));
 
 /* ---- reading what a person wrote ---- */
 

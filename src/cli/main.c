@@ -8,12 +8,13 @@
 
 #include "base/harden.h"
 #include "base/limits.h"
+#include "base/openssl_start.h"
 #include "cli/cli.h"
 
 static const struct command *const commands[] = {
     &command_check,           &command_map,   &command_route,  &command_verify, &command_send,
     &command_new_integration, &command_alert, &command_outbox, &command_drain,  &command_confirm,
-    &command_status};
+    &command_status,          &command_canary};
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static const char *current = "";
@@ -191,18 +192,29 @@ static enum cli_exit run(const struct command *command, int argc, char **argv)
     return status;
 }
 
+/* In a folder of programs a web server would start this one too, with a visitor's words. */
+static enum cli_exit refuse_visitor(void)
+{
+    printf("Status: 403 Forbidden\r\nContent-Type: text/plain\r\n\r\n"
+           "This is a command line, not for visitors: keep it out of the web server's folders.\n");
+    return CLI_NO;
+}
+
 int main(int argc, char **argv)
 {
     enum cli_exit status = CLI_USAGE;
     const char *name = argc > 1 ? argv[1] : "--help";
     const struct command *command = NULL;
     harden_process();
+    openssl_start();
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (!strcmp(commands[i]->name, name))
             command = commands[i];
     }
-    if (command) {
+    if (getenv("GATEWAY_INTERFACE")) {
+        status = refuse_visitor();
+    } else if (command) {
         current = name;
         status = run(command, argc - 2, argv + 2);
     } else if (!strcmp(name, "--version")) {

@@ -49,36 +49,13 @@ static bool choose_shown(void *context, const struct delivery_record *record)
     return choose(context, record->id);
 }
 
-/* "rejected,expired" as bits; 0 after saying what is wrong. */
-static unsigned read_states(const char *text)
-{
-    unsigned states = 0;
-    for (size_t length; *text; text += length + (text[length] == ',')) {
-        unsigned before = states;
-        length = strcspn(text, ",");
-        for (unsigned i = 0; i < DELIVERY_REFUSED; i++) {
-            if (strlen(delivery_state_names[i]) == length &&
-                !strncmp(delivery_state_names[i], text, length))
-                states |= 1U << i;
-        }
-        if (states == before) {
-            states = 0;
-            break;
-        }
-    }
-    if (!states)
-        cli_usage("--state is one or more of waiting, sending, rejected, expired, dropped, "
-                  "delivered, with commas between them");
-    return states;
-}
-
 static bool read_filter(struct delivery_filter *filter)
 {
     int64_t age_ms = 0;
     *filter = (struct delivery_filter){.integration = integration_option,
                                        .destination = destination_option};
-    if (state_option && !(filter->states = read_states(state_option)))
-        return false;
+    if (state_option && !(filter->states = delivery_states(state_option)))
+        return cli_usage("--state is " DELIVERY_STATES_HELP) == CLI_DONE;
     if (age_option && !read_age(age_option, &age_ms))
         return cli_usage("--older-than is an age like 30s, 10m, 2h or 3d") == CLI_DONE;
     if (age_option)

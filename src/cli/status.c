@@ -17,10 +17,7 @@ static bool show_json(void *context, const struct ledger_record *record)
     struct text out = {0};
     (void)context;
     json_begin(&out);
-    json_put_text(&out, "integration", record->integration);
-    json_put_number(&out, "received", record->received);
-    for (int i = 0; i < OUTCOME_COUNT; i++)
-        json_put_number(&out, outcome_names[i], record->counts[i]);
+    json_put_ledger(&out, record);
     text_putc(&out, '}');
     print_line(&out);
     return true;
@@ -51,14 +48,7 @@ static void print_figures_json(const struct outbox_figures *figures)
 {
     struct text out = {0};
     text_puts(&out, "{\"outbox\":{");
-    json_put_number(&out, "waiting", figures->waiting);
-    json_put_time(&out, "oldest_waiting", figures->oldest_waiting_ms);
-    json_put_number(&out, "sending", figures->sending);
-    json_put_number(&out, "rejected", figures->rejected);
-    json_put_number(&out, "expired", figures->expired);
-    json_put_number(&out, "kept", figures->kept);
-    json_put_number(&out, "failing_keys", figures->failing_keys);
-    json_put_number(&out, "confirmations", figures->confirmations);
+    json_put_figures(&out, figures);
     text_puts(&out, "}}");
     print_line(&out);
 }

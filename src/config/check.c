@@ -66,6 +66,14 @@ const char *config_check_push_key(const char *text)
            "them";
 }
 
+const char *config_check_status_key(const char *text)
+{
+    if (!*text || !config_check_push_key(text))
+        return NULL;
+    return "is no status key; 16 to 128 of A-Z a-z 0-9 _ - are one, as `openssl rand -hex 20` "
+           "makes them";
+}
+
 /* The part of a URL between // and the path. */
 struct authority {
     char host[HOST_LENGTH_MAX + 1]; /* an IPv6 address without its brackets */
@@ -131,17 +139,12 @@ static bool is_path(const char *text)
     return true;
 }
 
-const char *config_check_url(const char *text)
+/* Behind the scheme: NULL if all is well. */
+static const char *check_address(const char *text, bool is_https)
 {
-    bool is_https = !strncmp(text, "https://", strlen("https://"));
-    if (!is_https && strncmp(text, "http://", strlen("http://")))
-        return "is no URL of Flashduty's; it begins with https://";
     const char *start = strstr(text, "//") + 2;
     size_t length = strcspn(start, "/?#");
     struct authority authority;
-    if (strchr(start, '?') || strchr(start, '#'))
-        return "has a query or fragment; leave out ? or # and all behind it (the key is added by "
-               "this program)";
     if (!split_authority(start, length, &authority))
         return "has no valid host; https://HOST/PATH or https://HOST:PORT/PATH is right";
     if (!is_https && !is_loopback(&authority))
@@ -150,6 +153,35 @@ const char *config_check_url(const char *text)
     if (!is_path(start + length))
         return "holds a character that no URL has; write it as %XX";
     return NULL;
+}
+
+static bool has_scheme(const char *text, bool *is_https)
+{
+    *is_https = !strncmp(text, "https://", strlen("https://"));
+    return *is_https || !strncmp(text, "http://", strlen("http://"));
+}
+
+const char *config_check_url(const char *text)
+{
+    bool is_https;
+    if (!has_scheme(text, &is_https))
+        return "is no URL of Flashduty's; it begins with https://";
+    if (strchr(text, '?') || strchr(text, '#'))
+        return "has a query or fragment; leave out ? or # and all behind it (the key is added by "
+               "this program)";
+    return check_address(text, is_https);
+}
+
+const char *config_check_post_url(const char *text)
+{
+    bool is_https;
+    if (!*text)
+        return NULL;
+    if (!has_scheme(text, &is_https))
+        return "is no URL to post to; it begins with https://";
+    if (strchr(text, '#'))
+        return "has a fragment; leave out # and all behind it";
+    return check_address(text, is_https);
 }
 
 const char *config_check_proxy(const char *text)

@@ -12,7 +12,9 @@ text_check config_check_text; /* any text: UTF-8 without control characters */
 text_check config_check_name;
 text_check config_check_key;
 text_check config_check_push_key;
-text_check config_check_url;
+text_check config_check_status_key; /* or empty */
+text_check config_check_url;        /* of Flashduty's push interface */
+text_check config_check_post_url;   /* of anything that takes a POST; "" too */
 text_check config_check_proxy;
 text_check config_check_host;
 text_check config_check_topic;

@@ -97,12 +97,17 @@ static const struct setting settings[] = {
      SETTING_MEMBER(struct config, workers),
      .minimum = 1,
      .maximum = 1024},
+    {.name = "status_key",
+     .kind = SETTING_TEXT,
+     SETTING_MEMBER(struct config, status_key),
+     .check = config_check_status_key},
     {.name = "log_level",
      .kind = SETTING_CHOICE,
      SETTING_MEMBER(struct config, log_level),
      .choices = log_level_names,
      .maximum = LOG_LEVEL_COUNT},
     {.name = "smn", .kind = SETTING_GROUP, .open = config_open_smn},
+    {.name = "watchdog", .kind = SETTING_GROUP, .open = config_open_watchdog},
     {.name = "integrations", .kind = SETTING_LIST, .open = config_open_integrations},
     {0}};
 
@@ -118,11 +123,13 @@ bool config_defaults(struct config *config, struct error *error)
                    .rate_per_second = 100,
                    .rate_per_minute = 1000,
                    .outbox_limit = 100000},
+        .status_key = "",
         .deadline_ms = 3500,
         .max_body_bytes = 524288,
         .workers = 64,
         .log_level = LOG_INFO,
         .smn = {.verify = SMN_VERIFY_FETCH, .max_age_hours = 24},
+        .watchdog = {.wait_s = 300, .url = ""},
     };
     if (smn_pins_compiled_in(&config->smn, &config->arena, error) &&
         (!config->arena.failed || error_out_of_memory(error)))
@@ -210,6 +217,7 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
     const config_setting_t *list = config_setting_get_member(root, "integrations");
     bool has_integrations = list && config_setting_length(list) > 0;
     struct place place = pass_through_place(reader, root), file = {0};
+    const char *status_key = "";
     if (config_setting_length(root) == 0)
         reader_complain(reader, file,
                         "is empty; write integrations, or pass_through = true to forward with the "
@@ -222,7 +230,9 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
         reader_complain(reader, place,
                         "pass_through = true and integrations give the key in a push URL two "
                         "meanings; keep one of them");
-    if (has_integrations && is_public)
+    bool has_status_key =
+        config_setting_lookup_string(root, "status_key", &status_key) && *status_key;
+    if (is_public && (has_integrations || has_status_key))
         reader_complain_of_readers(reader, file, "holds keys that others may read");
 }
 
@@ -310,6 +320,7 @@ static bool load(const char *path, const struct text *kept, struct config *confi
             read_file(&reader, &file);
         else
             read_without_file(&reader);
+        config_watch(&reader);
     }
     if (config->arena.failed || reader.scratch.failed || report->sources.arena.failed)
         reader_complain(&reader, (struct place){.name = "configuration"}, "out of memory");
@@ -339,7 +350,8 @@ bool config_load_or_last_valid(const char *path, struct config *config,
                     load(report->path, &kept, config, &ignored);
     const char *errors = text_string(&report->errors);
     if (is_taken)
-        config->refusal = arena_copy(&config->arena, errors, strcspn(errors, "\n"));
+        config->refusal = config->watchdog.refusal =
+            arena_copy(&config->arena, errors, strcspn(errors, "\n"));
     text_clear(&kept);
     config_report_clear(&ignored);
     return is_taken;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/sources.h"
+#include "delivery/watchdog.h"
 #include "routing/routes.h"
 #include "store/store.h"
 #include "vendors/smn_trust.h"
@@ -23,6 +24,9 @@ struct severity_override {
     const char *row; /* of the vendor's table, or a word that no table knows */
     enum severity severity;
 };
+
+/* All keys of pass-through together, in logs and counts. */
+#define CONFIG_PASS_THROUGH "(pass-through)"
 
 /* What happens to an alert that no route takes. */
 enum unmatched { UNMATCHED_DEFAULT, UNMATCHED_DROP };
@@ -54,11 +58,13 @@ struct config {
     const char *proxy;
     const char *store; /* the file of the store; "" for none; NULL: where the state folder is */
     struct store_limits limits;
+    const char *status_key; /* opens the status page; "": only the web server's users see it */
     long deadline_ms;
     size_t max_body_bytes;
     int workers;
     enum log_level log_level;
     struct smn_settings smn;
+    struct watchdog_settings watchdog;
     const struct integration *integrations;
     size_t integration_count;
     struct arena arena; /* holds all of it */

@@ -2,17 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/account.h"
+
 #define CONFIG_SYSTEM_FILE "/etc/flashduty-gateway/gateway.conf"
 #define CONFIG_USER_FILE ".config/flashduty-gateway/gateway.conf"
-
-/* More than any password entry that NSS is known to return. */
-#define PASSWORD_ENTRY_BYTES 65536
 
 static bool system_error(struct error *error, const char *what)
 {
@@ -90,25 +88,13 @@ bool config_file_load(const char *path, enum file_guard guard, size_t limit,
 /* NULL: the user has no home. CGI has no HOME, and suEXEC strips most variables. */
 static bool find_home(struct arena *arena, const char **home, struct error *error)
 {
-    static const int means_unknown[] = {0, ENOENT, ESRCH, EBADF, EPERM}; /* getpwuid_r(3) */
-    struct passwd entry, *found = NULL;
-    *home = NULL;
-    char *buffer = arena_alloc(arena, PASSWORD_ENTRY_BYTES);
-    if (!buffer)
-        return error_out_of_memory(error);
-    int number = getpwuid_r(geteuid(), &entry, buffer, PASSWORD_ENTRY_BYTES, &found);
-    if (number == 0 && found) {
-        *home = found->pw_dir && found->pw_dir[0] == '/' ? found->pw_dir : NULL;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof means_unknown / sizeof *means_unknown; i++) {
-        if (number == means_unknown[i])
-            return true;
-    }
-    return error_set(error, ERROR_INVALID,
-                     "the home folder of user %ju cannot be looked up: %s; set "
-                     "FLASHDUTY_GATEWAY_CONFIG",
-                     (uintmax_t)geteuid(), strerror(number));
+    struct account account;
+    int number = account_find(arena, geteuid(), &account);
+    *home = account.home;
+    return number == 0 || error_set(error, ERROR_INVALID,
+                                    "the home folder of user %ju cannot be looked up: %s; set "
+                                    "FLASHDUTY_GATEWAY_CONFIG",
+                                    (uintmax_t)geteuid(), strerror(number));
 }
 
 bool config_file_places(struct arena *arena, const char *places[static CONFIG_PLACES],

@@ -39,7 +39,7 @@ bool attempt_settle(struct attempt *attempt, const char *key, struct arena *aren
         return false;
     *answer = got.status ? flashduty_judge(arena, got.status, got.body, got.body_length)
                          : (struct flashduty_answer){VERDICT_RETRY, "",
-                                                     arena_string(arena, got.failure), ""};
+                                                     arena_string(arena, got.failure), "", ""};
     mask(answer, key, arena);
     *one = (struct store_try){
         .verdict = verdicts[answer->verdict],
@@ -47,6 +47,7 @@ bool attempt_settle(struct attempt *attempt, const char *key, struct arena *aren
         .took_ms = (clock_monotonic_us() - attempt->start_us) / 1000,
         .status = got.status,
         .code = utf8_cut(arena, answer->code, 64),
+        .kind = answer->kind,
         .message = utf8_cut(arena, answer->message, 512),
         .request_id = utf8_cut(arena, answer->request_id, 128),
         .retry_after_s =

@@ -51,7 +51,7 @@ static void add_delivery(struct sending *sending, struct dispatch *dispatch,
         .id = kept->id,
         .lease = kept->lease,
         .state = kept->state,
-        .answer = {VERDICT_RETRY, "", "", ""},
+        .answer = {VERDICT_RETRY, "", "", "", ""},
         .is_over = kept->state != DELIVERY_SENDING,
         .is_last_reported = true,
     };
@@ -96,6 +96,8 @@ static void follow(struct sending *sending, struct dispatch *dispatch,
 {
     dispatch->deliveries = &sending->deliveries[sending->count];
     dispatch->is_unrecorded = sending->means->store && !is_recorded;
+    if (dispatch->is_unrecorded)
+        store_count_unrecorded(sending->means->store, dispatch->integration);
     if (is_recorded && !event->is_unknown) {
         dispatch->outcome = event->outcome;
         dispatch->reason = event->reason;
@@ -114,7 +116,8 @@ static void follow(struct sending *sending, struct dispatch *dispatch,
 
 static void give_up(struct delivery *delivery, struct arena *arena, const char *why)
 {
-    delivery->answer = (struct flashduty_answer){VERDICT_RETRY, "", arena_string(arena, why), ""};
+    delivery->answer =
+        (struct flashduty_answer){VERDICT_RETRY, "", arena_string(arena, why), "", ""};
     delivery->is_over = true;
 }
 
@@ -236,7 +239,11 @@ static void end_late(struct sending *sending, struct delivery *delivery)
             give_up(delivery, sending->arena, "no time was left to send it");
         return;
     }
-    give_up(delivery, sending->arena, "no answer in time");
+    /* An earlier try may know more of why than this one, which was cut off. */
+    give_up(delivery, sending->arena,
+            delivery->tries > 1 ? arena_printf(sending->arena, "no answer in time; before that: %s",
+                                               delivery->answer.message)
+                                : "no answer in time");
     delivery->last = (struct store_try){
         .delivery_id = delivery->id,
         .lease = delivery->lease,
@@ -246,6 +253,7 @@ static void end_late(struct sending *sending, struct delivery *delivery)
         .code = "",
         .message = delivery->answer.message,
         .request_id = "",
+        .kind = "",
     };
     delivery->is_last_reported = false;
     attempt_abandon(&delivery->attempt);
@@ -279,6 +287,7 @@ static struct store_try untried(const struct delivery *delivery)
         .code = "",
         .message = delivery->answer.message,
         .request_id = "",
+        .kind = "",
     };
 }
 
@@ -367,7 +376,9 @@ static void remember_key(const struct delivery_means *means, struct dispatch *di
     if (dispatch->outcome == OUTCOME_DELIVERED)
         dispatch->is_unrecorded = !store_accept(means->store, event, &dispatch->deliveries[0].last);
     else
-        store_count(means->store, dispatch->integration, OUTCOME_REFUSED);
+        store_refuse(means->store, dispatch->integration,
+                     dispatch->deliveries[0].answer.verdict == VERDICT_REJECTED ? REFUSAL_REJECTED
+                                                                                : REFUSAL_UNKEPT);
 }
 
 /* ---- all of it ---- */
@@ -441,12 +452,17 @@ void delivery_dispatch(const struct delivery_means *means, struct dispatch *disp
         .means = means, .arena = arena, .deadline_ms = deadline_ms - STORE_RESERVE_MS};
     struct store_event *events = events_of(dispatches, count, arena);
     bool is_recorded = false;
+    int64_t start_us = clock_monotonic_us();
     if (!events || !take_in(&sending, dispatches, events, count, &is_recorded))
         return;
+    int64_t store_us = clock_monotonic_us() - start_us;
     link_alerts(&sending);
     send_all(&sending);
+    start_us = clock_monotonic_us();
     report_all(&sending);
+    store_us += clock_monotonic_us() - start_us;
     for (size_t i = 0; i < count; i++) {
+        dispatches[i].store_us = store_us;
         judge_unrecorded(&dispatches[i]);
         conclude(&dispatches[i]);
         if (is_recorded && events[i].is_unknown)

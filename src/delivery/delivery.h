@@ -53,6 +53,7 @@ struct dispatch {
     enum outcome outcome; /* REFUSED: it is kept nowhere, the sender has to try again */
     bool lets_go;         /* something in the outbox waited for it */
     bool is_unrecorded;   /* there is a store, and it could not be used */
+    int64_t store_us;     /* that the store took, of all that are delivered together */
     const char *reason;   /* why it was refused, where no answer of Flashduty's says so; "" else */
     struct delivery *deliveries;
     size_t delivery_count;

@@ -17,14 +17,15 @@
 /* While sends are under way, others may have become due. */
 #define LOOK_BUSY_MS 100
 #define TIDY_MS 10000
+#define WATCH_MS 10000
 /* What is under way at the end has this long. */
 #define STOP_MS 4000
 #define REST_MS_MIN 10
 
 /* A send under way. */
 struct send {
-    int64_t delivery_id, lease;
-    char *key;
+    struct store_claim claim; /* its strings live in the arena; no json */
+    struct arena arena;
     struct attempt attempt;
 };
 
@@ -33,7 +34,9 @@ struct draining {
     struct drain_report *report;
     struct send sends[CLAIMS_MAX];
     size_t count;
-    int64_t next_tidy_ms, next_confirmation_ms;
+    int64_t next_tidy_ms, next_confirmation_ms, next_watch_ms;
+    struct watchdog *watchdog; /* NULL: nothing is watched */
+    bool has_watched;
     int64_t next_ms; /* in how many milliseconds there is something to do */
 };
 
@@ -44,25 +47,29 @@ static void note(struct draining *drain, const char *reason)
 
 /* ---- sending ---- */
 
-static void wipe(char *key)
+static bool copy_claim(struct send *send, const struct store_claim *claim)
 {
-    if (key)
-        explicit_bzero(key, strlen(key));
-    free(key);
+    struct arena *arena = &send->arena;
+    send->claim = *claim;
+    send->claim.json = NULL;
+    send->claim.flashduty_key = arena_string(arena, claim->flashduty_key);
+    send->claim.integration = arena_string(arena, claim->integration);
+    send->claim.request_id = arena_string(arena, claim->request_id);
+    send->claim.alert_key = arena_string(arena, claim->alert_key);
+    send->claim.route = arena_string(arena, claim->route);
+    return !arena->failed;
 }
 
 static void begin(struct draining *drain, const struct store_claim *claim)
 {
     struct send *send = &drain->sends[drain->count];
-    *send = (struct send){.delivery_id = claim->delivery_id,
-                          .lease = claim->lease,
-                          .key = strdup(claim->flashduty_key)};
-    if (send->key &&
+    *send = (struct send){0};
+    if (copy_claim(send, claim) &&
         attempt_start(&send->attempt, drain->means->delivery.transport, drain->means->delivery.url,
-                      send->key, claim->json, SEND_TIMEOUT_MS))
+                      send->claim.flashduty_key, claim->json, SEND_TIMEOUT_MS))
         drain->count++;
     else
-        wipe(send->key); /* its lease ends, and it is claimed again */
+        arena_clear(&send->arena); /* its lease ends, and it is claimed again */
 }
 
 static void claim(struct draining *drain)
@@ -83,8 +90,8 @@ static void claim(struct draining *drain)
     arena_clear(&arena);
 }
 
-static void tell(struct draining *drain, const struct store_try *one,
-                 const struct flashduty_answer *answer)
+static void tell(struct draining *drain, const struct store_claim *claim,
+                 const struct store_try *one, const struct flashduty_answer *answer)
 {
     static const char *const words[] = {
         [DELIVERY_WAITING] = "queued",    [DELIVERY_SENDING] = "queued",
@@ -92,44 +99,52 @@ static void tell(struct draining *drain, const struct store_try *one,
         [DELIVERY_DROPPED] = "dropped",   [DELIVERY_DELIVERED] = "delivered",
         [DELIVERY_REFUSED] = "forgotten",
     };
-    char id[24], took[24];
+    char id[24], took[24], tries[24];
     bool is_good = one->verdict == TRY_ACCEPTED;
     (void)snprintf(id, sizeof id, "%lld", (long long)one->delivery_id);
     (void)snprintf(took, sizeof took, "%lld", (long long)one->took_ms);
+    (void)snprintf(tries, sizeof tries, "%lld", (long long)claim->tries + 1);
     drain->report->delivered += is_good;
     drain->report->rejected += one->verdict == TRY_REJECTED;
     drain->report->failed += one->verdict == TRY_FAILED;
     if (!is_good)
         note(drain, *answer->message ? answer->message : answer->code);
-    log_event(is_good ? LOG_INFO : LOG_WARNING, "drained", "delivery", id, "outcome",
-              words[one->state], "flashduty_request_id", answer->request_id, "forward_ms", took,
-              "reason", is_good ? NULL : answer->message, NULL);
+    log_event(is_good ? LOG_INFO : LOG_WARNING, "drained", "request_id", claim->request_id,
+              "integration", claim->integration, "outcome", words[one->state], "severity",
+              severity_names[claim->severity], "alert_key", claim->alert_key, "destination",
+              *claim->route ? claim->route : "default", "delivery", id, "tries", tries,
+              "flashduty_request_id", answer->request_id, "forward_ms", took, "reason",
+              is_good ? NULL : answer->message, NULL);
 }
 
 /* Reports what is over, all at once. */
 static void collect(struct draining *drain)
 {
     struct arena arena = {0};
+    struct send sent[CLAIMS_MAX];
     struct store_try tries[CLAIMS_MAX];
     struct flashduty_answer answers[CLAIMS_MAX];
     size_t over = 0, kept = 0;
     for (size_t i = 0; i < drain->count; i++) {
         struct send send = drain->sends[i];
-        if (!attempt_settle(&send.attempt, send.key, &arena, &answers[over], &tries[over])) {
+        if (!attempt_settle(&send.attempt, send.claim.flashduty_key, &arena, &answers[over],
+                            &tries[over])) {
             drain->sends[kept++] = send;
             continue;
         }
-        tries[over].delivery_id = send.delivery_id;
-        tries[over++].lease = send.lease;
-        wipe(send.key);
+        tries[over].delivery_id = send.claim.delivery_id;
+        tries[over].lease = send.claim.lease;
+        sent[over++] = send;
     }
     drain->count = kept;
     if (over > 0 && !store_report(drain->means->delivery.store, tries, over))
         drain->report->is_store_bad = true;
     if (over > 0)
         drain->next_ms = 0;
-    for (size_t i = 0; i < over; i++)
-        tell(drain, &tries[i], &answers[i]);
+    for (size_t i = 0; i < over; i++) {
+        tell(drain, &sent[i].claim, &tries[i], &answers[i]);
+        arena_clear(&sent[i].arena);
+    }
     arena_clear(&arena);
 }
 
@@ -138,7 +153,7 @@ static void abandon(struct draining *drain)
 {
     for (size_t i = 0; i < drain->count; i++) {
         attempt_abandon(&drain->sends[i].attempt);
-        wipe(drain->sends[i].key);
+        arena_clear(&drain->sends[i].arena);
     }
     drain->count = 0;
 }
@@ -197,19 +212,39 @@ static void tidy(struct draining *drain)
     drain->next_tidy_ms = now_ms + (more ? LOOK_BUSY_MS : TIDY_MS);
 }
 
+/* What waits only because nobody drained is no news: first it gets its turn. */
+static void watch_over(struct draining *drain, bool is_passing)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    bool is_idle = drain->count == 0 && drain->next_ms > LOOK_MS;
+    bool is_last_chance = is_passing && is_idle && !drain->has_watched;
+    if (!drain->watchdog || (now_ms < drain->next_watch_ms && !is_last_chance))
+        return;
+    drain->has_watched = true;
+    drain->next_watch_ms = now_ms + WATCH_MS;
+    if (watchdog_look(drain->watchdog))
+        drain->next_ms = 0;
+}
+
 /* ---- the loop ---- */
 
 /* One round: sends, waits for sends, reports. */
-static void go_round(struct draining *drain, bool is_ending)
+static void go_round(struct draining *drain, bool is_ending, bool is_passing)
 {
     if (!is_ending) {
         claim(drain);
         confirm(drain);
         tidy(drain);
+        watch_over(drain, is_passing);
     }
     if (drain->count > 0)
         wait_for_sends(drain, drain->next_ms < LOOK_BUSY_MS ? drain->next_ms : LOOK_BUSY_MS);
     collect(drain);
+}
+
+static bool is_posting(struct draining *drain)
+{
+    return drain->watchdog && watchdog_is_busy(drain->watchdog);
 }
 
 static void run(struct draining *drain, const struct drain_watch *watch)
@@ -221,10 +256,10 @@ static void run(struct draining *drain, const struct drain_watch *watch)
         bool is_ending = watch->is_stopped(watch->context) || now_ms >= watch->until_ms;
         if (is_ending && end_ms == INT64_MAX)
             end_ms = now_ms + STOP_MS;
-        go_round(drain, is_ending);
+        go_round(drain, is_ending, !watch->stays);
         bool is_idle = drain->next_ms > LOOK_MS || drain->report->is_store_bad;
-        is_over = is_ending ? drain->count == 0 || now_ms >= end_ms
-                            : drain->count == 0 && is_idle && !watch->stays;
+        bool is_free = drain->count == 0 && !is_posting(drain);
+        is_over = is_ending ? is_free || now_ms >= end_ms : is_free && is_idle && !watch->stays;
         int64_t rest_ms = drain->next_ms < LOOK_MS ? drain->next_ms : LOOK_MS;
         if (!is_over && drain->count == 0)
             watch->rest(watch->context, rest_ms > REST_MS_MIN ? rest_ms : REST_MS_MIN);
@@ -240,7 +275,12 @@ bool drain(const struct drain_means *means, const struct drain_watch *watch,
     if (draining) {
         draining->means = means;
         draining->report = report;
+        draining->next_watch_ms = clock_monotonic_ms() + WATCH_MS;
+        if (means->watchdog && means->watchdog->count > 0)
+            draining->watchdog =
+                watchdog_new(means->watchdog, means->delivery.store, means->ca_file);
         run(draining, watch);
+        watchdog_free(draining->watchdog);
         free(draining);
     }
     return leads;

@@ -11,10 +11,12 @@
 #include <stdint.h>
 
 #include "delivery/delivery.h"
+#include "delivery/watchdog.h"
 
 struct drain_means {
-    struct delivery_means delivery; /* its store is never NULL */
-    const char *ca_file;            /* for confirmations */
+    struct delivery_means delivery;           /* its store is never NULL */
+    const char *ca_file;                      /* for confirmations, and the watchdog's second way */
+    const struct watchdog_settings *watchdog; /* borrowed; NULL: nothing is watched */
 };
 
 /* When to go on, to rest and to end. */

@@ -78,13 +78,16 @@ static struct flashduty_answer judge_error(struct arena *arena, long status, con
 {
     const char *code = json_string(error, "code"), *message = json_string(error, "message");
     struct flashduty_answer answer = {by_status(status), arena_string(arena, code),
-                                      arena_string(arena, message), ""};
+                                      arena_string(arena, message), code && *code ? "other" : "",
+                                      ""};
     if (!*answer.code && !*answer.message)
         answer.message =
             arena_printf(arena, "HTTP status %ld with an error without a code", status);
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-        if (!strcmp(codes[i].code, answer.code))
-            answer.verdict = codes[i].verdict;
+        if (strcmp(codes[i].code, answer.code))
+            continue;
+        answer.verdict = codes[i].verdict;
+        answer.kind = codes[i].code;
     }
     return answer;
 }
@@ -94,7 +97,7 @@ struct flashduty_answer flashduty_judge(struct arena *arena, long status, const 
 {
     struct json json = {0};
     struct error ignored = {0};
-    struct flashduty_answer answer = {VERDICT_RETRY, "", "", ""};
+    struct flashduty_answer answer = {VERDICT_RETRY, "", "", "", ""};
     bool is_json = json_parse(body, length, &json, &ignored);
     const cJSON *error = json_get(json.root, "error");
     const char *request_id = json_string(json.root, "request_id");

@@ -33,6 +33,7 @@ struct flashduty_answer {
     enum verdict verdict;
     const char *code;       /* of its error; "" if it gave none */
     const char *message;    /* of its error, or what else came; "" if accepted */
+    const char *kind;       /* its code if that is one of Flashduty's, "other", or "" */
     const char *request_id; /* which its support asks for; "" if it gave none */
 };
 

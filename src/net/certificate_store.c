@@ -73,9 +73,10 @@ static bool find_system(struct certificate_store *store, struct error *error)
             return true;
         }
     }
-    return error_set(error, ERROR_UNAVAILABLE,
-                     "CA certificates: none in the system's places; install ca-certificates or "
-                     "set ca_file");
+    return error_set(
+        error, ERROR_UNAVAILABLE,
+        "CA certificates: none in the system's places; install ca-certificates, or set "
+        "ca_file to a copy of https://curl.se/ca/cacert.pem");
 }
 
 bool certificate_store_find(const char *ca_file, struct certificate_store *store,

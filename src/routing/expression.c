@@ -1,5 +1,6 @@
 #include "routing/expression.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -97,7 +98,7 @@ static int look(pcre2_callout_block *block, void *context)
 
 enum expression_result expression_find(const struct expression *expression, const char *text)
 {
-    struct spending spending = {0, processor_us() + EXPRESSION_CPU_MS * 1000};
+    struct spending spending = {0, processor_us() + EXPRESSION_CPU_MS * INT64_C(1000)};
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     pcre2_match_context *context = pcre2_match_context_create(NULL);
     int result = PCRE2_ERROR_NOMEMORY;

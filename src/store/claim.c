@@ -74,6 +74,11 @@ static bool add_claim(struct claiming *claiming, struct rows *rows, const char *
         .flashduty_key = key,
         .json = arena_string(arena, rows_text(rows, 1)),
         .tries = rows_number(rows, 2),
+        .integration = arena_string(arena, rows_text(rows, 3)),
+        .request_id = arena_string(arena, rows_text(rows, 4)),
+        .alert_key = arena_string(arena, rows_text(rows, 5)),
+        .route = arena_string(arena, rows_text(rows, 6)),
+        .severity = (enum severity)rows_number(rows, 7),
     };
     return job->count < job->limit;
 }
@@ -85,7 +90,8 @@ static size_t claim_best(struct claiming *claiming, const char *key, int64_t mos
     size_t first = job->count;
     struct rows rows = database_query(
         claiming->database,
-        "SELECT delivery.id, alert.event, delivery.tries FROM delivery JOIN alert ON alert.id ="
+        "SELECT delivery.id, alert.event, delivery.tries, alert.integration, alert.request_id,"
+        " alert.alert_key, delivery.route, alert.severity FROM delivery JOIN alert ON alert.id ="
         " delivery.alert_id WHERE flashduty_key = ?1 AND state = 0 AND after = 0 AND due_ms <= ?2"
         " ORDER BY rank, delivery.id LIMIT ?3",
         "tii", key, claiming->now_ms, most);
@@ -215,13 +221,14 @@ bool store_claim(struct store *store, struct store_claim *claims, size_t limit, 
     bool has_worked = claim->claims && job_run(store, &claim->job);
     for (size_t i = 0; has_worked && i < claim->count; i++) {
         const struct store_claim *one = &claim->claims[i];
-        claims[(*count)++] = (struct store_claim){
-            .delivery_id = one->delivery_id,
-            .lease = one->lease,
-            .flashduty_key = arena_string(arena, one->flashduty_key),
-            .json = arena_string(arena, one->json),
-            .tries = one->tries,
-        };
+        struct store_claim *copy = &claims[(*count)++];
+        *copy = *one;
+        copy->flashduty_key = arena_string(arena, one->flashduty_key);
+        copy->json = arena_string(arena, one->json);
+        copy->integration = arena_string(arena, one->integration);
+        copy->request_id = arena_string(arena, one->request_id);
+        copy->alert_key = arena_string(arena, one->alert_key);
+        copy->route = arena_string(arena, one->route);
     }
     if (has_worked)
         *next_ms = claim->next_ms;

@@ -1,5 +1,8 @@
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/limits.h"
+#include "store/history.h"
 #include "store/internal.h"
 
 enum { STATE_WAITING, STATE_CONFIRMED, STATE_GIVEN_UP };
@@ -146,6 +149,15 @@ bool store_claim_confirmation(struct store *store, struct store_confirmation *co
     return has_worked;
 }
 
+static void note_subscription(struct database *database, const char *integration, const char *topic,
+                              enum subscription_state state)
+{
+    database_run(database,
+                 "INSERT INTO subscription VALUES (?1, ?2, ?3, ?4)"
+                 " ON CONFLICT (topic, integration) DO UPDATE SET state = ?3, changed_ms = ?4",
+                 "ttii", topic, integration, (int64_t)state, clock_wall_ms());
+}
+
 /* A subscription is confirmed once, by whichever of its links. */
 static void close_waiting(struct database *database, const struct store_confirmation *confirmation)
 {
@@ -155,6 +167,10 @@ static void close_waiting(struct database *database, const struct store_confirma
                                    "tt", confirmation->topic, confirmation->scope);
     for (; changed > 0; changed--)
         ledger_move(database, confirmation->integration, OUTCOME_CONFIRMING, OUTCOME_CONFIRMED);
+    /* In pass-through the scope is a key's, and topics are anybody's. */
+    if (!strcmp(confirmation->scope, confirmation->integration))
+        note_subscription(database, confirmation->integration, confirmation->topic,
+                          SUBSCRIPTION_CONFIRMED);
 }
 
 static void run_confirmed(struct job *job, struct database *database,
@@ -202,5 +218,26 @@ bool store_report_confirmation(struct store *store, const struct store_confirmat
     report->confirmation.reason = arena_string(&report->job.arena, reason);
     bool has_worked = job_run(store, &report->job);
     job_free(store, &report->job);
+    return has_worked;
+}
+
+static void run_unsubscribed(struct job *job, struct database *database,
+                             const struct store_limits *limits)
+{
+    const struct store_confirmation *removed = &((struct confirmation_job *)job)->confirmation;
+    (void)limits;
+    note_subscription(database, removed->integration, removed->topic, SUBSCRIPTION_REMOVED);
+    ledger_receive(database, removed->integration, OUTCOME_IGNORED, 1);
+}
+
+bool store_unsubscribed(struct store *store, const char *integration, const char *topic)
+{
+    struct confirmation_job *removed = job_new(sizeof *removed, run_unsubscribed);
+    if (!removed)
+        return false;
+    removed->confirmation.integration = arena_string(&removed->job.arena, integration);
+    removed->confirmation.topic = arena_string(&removed->job.arena, topic);
+    bool has_worked = job_run(store, &removed->job);
+    job_free(store, &removed->job);
     return has_worked;
 }

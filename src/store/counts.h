@@ -8,15 +8,27 @@
 #include "alert/outcome.h"
 #include "store/database.h"
 
+enum counted_kind {
+    COUNTED_OUTCOME, /* value: enum outcome, any but REFUSED */
+    COUNTED_REFUSAL, /* value: enum refusal */
+    COUNTED_UNRECORDED,
+};
+
+struct counted {
+    enum counted_kind kind;
+    int value;
+    const char *integration;
+};
+
 struct counts {
-    struct count *first; /* one an integration and outcome; NULL: nothing was counted */
+    struct count *first; /* one each of what was counted; NULL: nothing was */
 };
 
 /* Adds to a count. Out of memory it is lost. */
-void counts_add(struct counts *counts, const char *integration, enum outcome outcome,
-                int64_t number) __attribute__((nonnull));
+void counts_add(struct counts *counts, const struct counted *what, int64_t number)
+    __attribute__((nonnull));
 void counts_add_all(struct counts *counts, const struct counts *more) __attribute__((nonnull));
-/* Into the ledger, within a transaction. */
+/* Into the ledger and the counters, within a transaction. */
 void counts_write(const struct counts *counts, struct database *database) __attribute__((nonnull));
 void counts_clear(struct counts *counts) __attribute__((nonnull));
 

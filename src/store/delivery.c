@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "store/history.h"
 #include "store/internal.h"
 
 /* What is in the outbox, and how it ends. */
@@ -31,8 +32,9 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
 {
     struct rows rows =
         database_query(database,
-                       "SELECT alert_id, tries, created_ms, state, scope,"
-                       " flashduty_key, rounds, lease_steady_ms FROM delivery WHERE id = ?1",
+                       "SELECT alert_id, tries, created_ms, state, scope, flashduty_key, rounds,"
+                       " lease_steady_ms, (SELECT integration FROM alert WHERE id = alert_id)"
+                       " FROM delivery WHERE id = ?1",
                        "i", id);
     bool is_there = rows_next(&rows);
     if (is_there)
@@ -46,6 +48,7 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
             .flashduty_key = arena_string(arena, rows_text(&rows, 5)),
             .rounds = rows_number(&rows, 6),
             .lease = rows_number(&rows, 7),
+            .integration = arena_string(arena, rows_text(&rows, 8)),
         };
     rows_end(&rows);
     return is_there;
@@ -76,6 +79,16 @@ void alert_settle(struct database *database, int64_t alert_id)
     ledger_move(database, integration, (enum outcome)before, now);
 }
 
+void alert_promise(struct database *database, int64_t alert_id, const char *integration)
+{
+    int64_t changed = database_run(database,
+                                   "UPDATE alert SET is_promised = 1 WHERE id = ?1"
+                                   " AND is_promised = 0",
+                                   "i", alert_id);
+    if (changed > 0)
+        counter_add(database, COUNTER_QUEUED, integration, "", 1);
+}
+
 /* What waited behind a delivery waits behind the one before it, if that is not over either. */
 static bool let_followers_go(struct database *database, int64_t id)
 {
@@ -102,6 +115,7 @@ bool delivery_finish(struct database *database, const struct delivery_row *row,
                  "iitti", (int64_t)state, clock_wall_ms(), code, message, row->id);
     bool lets_go = let_followers_go(database, row->id);
     alert_settle(database, row->alert_id);
+    counter_add(database, COUNTER_FINISHED, row->integration, delivery_state_names[state], 1);
     return lets_go;
 }
 
@@ -207,6 +221,8 @@ void delivery_refuse(struct database *database, const struct delivery_row *row)
     rows_end(&rows);
     if (before != OUTCOME_REFUSED)
         ledger_move(database, integration, (enum outcome)before, OUTCOME_REFUSED);
+    if (before != OUTCOME_REFUSED)
+        counter_add(database, COUNTER_REFUSED, integration, refusal_names[REFUSAL_UNKEPT], 1);
     database_run(database, "UPDATE alert SET outcome = ?1 WHERE id = ?2", "ii",
                  (int64_t)OUTCOME_REFUSED, row->alert_id);
     database_run(database,

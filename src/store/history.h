@@ -44,7 +44,8 @@ struct delivery_record {
 
 /* Which deliveries. What is NULL or 0 says nothing. */
 struct delivery_filter {
-    unsigned states; /* a bit (1 << state) each; 0: waiting, sending, rejected, expired */
+    int64_t after;   /* only those with a greater id */
+    unsigned states; /* a bit (1 << state) each; 0: UNFINISHED_STATES */
     const char *integration;
     const char *destination;    /* a route ("default" is the route ""), or the beginning of a
                                    Flashduty key, DESTINATION_LENGTH_MIN characters at least */
@@ -52,11 +53,29 @@ struct delivery_filter {
     int64_t limit;              /* at most so many */
 };
 #define DESTINATION_LENGTH_MIN 4
+#define UNFINISHED_STATES                                                        \
+    (1U << DELIVERY_WAITING | 1U << DELIVERY_SENDING | 1U << DELIVERY_REJECTED | \
+     1U << DELIVERY_EXPIRED)
+#define ALL_STATES (UNFINISHED_STATES | 1U << DELIVERY_DROPPED | 1U << DELIVERY_DELIVERED)
 
 /* Calls show for each, the oldest first, until it returns false. */
 bool history_deliveries(struct history *history, const struct delivery_filter *filter,
                         bool (*show)(void *context, const struct delivery_record *record),
                         void *context, struct error *error) __attribute__((nonnull(1, 2, 3, 5)));
+
+/* What somebody looks for. "" says nothing. */
+struct delivery_search {
+    unsigned states;
+    const char *integration;
+    const char *text; /* within title or alert key, without case for ASCII; or the whole of the
+                         request id, the message id or Flashduty's request_id of a try */
+    int64_t before;   /* only those with a smaller id; 0: all */
+};
+
+/* Calls show for each, the newest first, until it returns false. */
+bool history_search(struct history *history, const struct delivery_search *search,
+                    bool (*show)(void *context, const struct delivery_record *record),
+                    void *context, struct error *error) __attribute__((nonnull(1, 2, 3, 5)));
 
 /* Those of one alert. */
 bool history_deliveries_of(struct history *history, int64_t alert_id,
@@ -160,6 +179,65 @@ bool history_confirmations(struct history *history,
                            bool (*show)(void *context, const struct confirmation_record *record),
                            void *context, struct error *error) __attribute__((nonnull(1, 2, 4)));
 
+/* ---- what happened lately ---- */
+
+/* An alert that was taken. */
+struct alert_moment {
+    const char *integration;
+    enum severity severity;
+    enum outcome outcome;
+    int64_t received_ms;
+};
+/* Those received since a moment, in order. show may not end it. */
+bool history_alerts_since(struct history *history, int64_t since_ms,
+                          void (*show)(void *context, const struct alert_moment *moment),
+                          void *context, struct error *error) __attribute__((nonnull(1, 3, 5)));
+
+/* A delivery's time in the outbox. */
+struct delivery_moment {
+    enum delivery_state state;
+    enum severity severity;
+    int64_t received_ms, created_ms, finished_ms; /* as in struct delivery_record */
+};
+/* Those that ended since a moment, in order, then those that wait or are being sent. */
+bool history_deliveries_since(struct history *history, int64_t since_ms,
+                              void (*show)(void *context, const struct delivery_moment *moment),
+                              void *context, struct error *error) __attribute__((nonnull(1, 3, 5)));
+
+/* How a Flashduty key fares. */
+struct destination_record {
+    int64_t failures;    /* in a row */
+    bool is_failing;     /* so many that it is only tried */
+    int64_t accepted_ms; /* when something was accepted last; 0: never */
+};
+bool history_destination(struct history *history, const char *flashduty_key,
+                         struct destination_record *record, struct error *error)
+    __attribute__((nonnull));
+
+/* ---- subscriptions ---- */
+
+/* What was heard of a topic last. The first two are stored. */
+enum subscription_state {
+    SUBSCRIPTION_CONFIRMED,
+    SUBSCRIPTION_REMOVED,  /* by whoever looks after the topic: its alarms come no more */
+    SUBSCRIPTION_WAITING,  /* its confirmation failed and is tried again */
+    SUBSCRIPTION_GIVEN_UP, /* it was not confirmed in time */
+    SUBSCRIPTION_STATE_COUNT
+};
+
+/* "confirmed", "removed", … */
+extern const char *const subscription_state_names[SUBSCRIPTION_STATE_COUNT];
+
+struct subscription_record {
+    const char *integration, *topic;
+    enum subscription_state state;
+    int64_t changed_ms;
+};
+/* One a topic, of configured integrations; in pass-through those that wait or were given up. */
+bool history_subscriptions(struct history *history,
+                           bool (*show)(void *context, const struct subscription_record *record),
+                           void *context, struct error *error) __attribute__((nonnull(1, 2, 4)));
+
 /* ---- figures ---- */
 
 struct ledger_record {
@@ -170,11 +248,37 @@ bool history_ledger(struct history *history,
                     bool (*show)(void *context, const struct ledger_record *record), void *context,
                     struct error *error) __attribute__((nonnull(1, 2, 4)));
 
+/* What only rises, or is a time: of an integration ("": of none), by name and detail ("": without).
+ */
+#define COUNTER_VERIFIED "verified"     /* messages with the right key and signature */
+#define COUNTER_REFUSED "refused"       /* messages, by refusal */
+#define COUNTER_UNRECORDED "unrecorded" /* alerts sent without the store */
+#define COUNTER_MAPPED "mapped"         /* alerts, by severity */
+#define COUNTER_QUEUED "queued"         /* alerts promised before they were accepted */
+#define COUNTER_FINISHED "finished"     /* deliveries, by how they ended */
+#define COUNTER_TOOK "took"             /* deliveries accepted, by bucket of delivery_buckets_ms */
+#define COUNTER_TOOK_MS "took_ms"       /* the sum of their milliseconds */
+#define COUNTER_ANSWERS "answers"       /* of Flashduty, by status and kind; of no integration */
+#define COUNTER_ALERT_MS "alert_ms"     /* when the latest alert came */
+#define COUNTER_CANARY_MS "canary_ms"   /* when a canary went the whole way last */
+struct counter_record {
+    const char *name, *integration, *detail;
+    int64_t value;
+};
+bool history_counters(struct history *history,
+                      bool (*show)(void *context, const struct counter_record *record),
+                      void *context, struct error *error) __attribute__((nonnull(1, 2, 4)));
+
+/* Up to how many milliseconds the deliveries of a bucket took; there is one more for the rest. */
+#define DELIVERY_BUCKETS 14
+extern const int64_t delivery_buckets_ms[DELIVERY_BUCKETS];
+
 struct outbox_figures {
     int64_t waiting, sending, rejected, expired, kept; /* deliveries; kept: all */
     int64_t oldest_waiting_ms;                         /* when it was taken; 0: none waits */
     int64_t failing_keys;                              /* destinations that keep failing */
     int64_t confirmations;                             /* that wait */
+    int64_t drained_ms;                                /* when it was drained last; 0: never */
 };
 bool history_figures(struct history *history, struct outbox_figures *figures, struct error *error)
     __attribute__((nonnull));

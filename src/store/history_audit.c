@@ -71,11 +71,12 @@ bool history_figures(struct history *history, struct outbox_figures *figures, st
     } table[] = {
         {&figures->waiting, "SELECT count(*) FROM delivery WHERE state = 0"},
         {&figures->sending, "SELECT count(*) FROM delivery WHERE state = 1"},
-        {&figures->rejected, "SELECT count(*) FROM delivery WHERE state = 2"},
-        {&figures->expired, "SELECT count(*) FROM delivery WHERE state = 3"},
+        {&figures->rejected, "SELECT count(*) FROM delivery WHERE state < 4 AND state = 2"},
+        {&figures->expired, "SELECT count(*) FROM delivery WHERE state < 4 AND state = 3"},
         {&figures->kept, "SELECT kept FROM volume WHERE scope = ''"},
         {&figures->oldest_waiting_ms, "SELECT min(created_ms) FROM delivery WHERE state = 0"},
         {&figures->confirmations, "SELECT count(*) FROM confirmation WHERE state = 0"},
+        {&figures->drained_ms, "SELECT value FROM fact WHERE name = 'drained_ms'"},
     };
     if (!history_begin(history, error))
         return false;

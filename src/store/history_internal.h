@@ -29,4 +29,25 @@ bool history_end(struct history *history, struct error *error) __attribute__((no
 void *history_grow(struct arena *arena, void *items, size_t count, size_t size)
     __attribute__((nonnull(1)));
 
+/* Deliveries are read so many at once. */
+#define HISTORY_PAGE 200
+
+#define SELECT_DELIVERY                                                                       \
+    "SELECT d.id, d.alert_id, d.state, a.integration, d.route, d.flashduty_key, d.alert_key," \
+    " a.title, a.request_id, a.message_id, a.severity, d.tries, a.received_ms, d.created_ms," \
+    " d.due_ms, d.finished_ms, d.after, d.code, d.message"                                    \
+    " FROM delivery AS d JOIN alert AS a ON a.id = d.alert_id"
+struct delivery_record history_read_delivery(const struct rows *rows, struct arena *arena)
+    __attribute__((nonnull));
+
+/* A state if it is among the bits, else one that no delivery has. */
+int64_t history_state(unsigned states, enum delivery_state state);
+
+/* A pattern that LIKE … ESCAPE '!' finds text with, within others, without case for ASCII. */
+const char *history_pattern(struct arena *arena, const char *text, size_t length)
+    __attribute__((nonnull));
+
+/* Whether the arena is whole; else the error says that it is not. */
+bool history_has_memory(const struct arena *arena, struct error *error) __attribute__((nonnull));
+
 #endif

@@ -121,8 +121,7 @@ static void wait_again(const struct ordered *one)
                  " WHERE id = ?1",
                  "itiii", one->row.id, one->key, rank, before, now_ms);
     /* A person has said so: it is not given up when the outbox is full. */
-    database_run(one->database, "UPDATE alert SET is_promised = 1 WHERE id = ?1", "i",
-                 one->row.alert_id);
+    alert_promise(one->database, one->row.alert_id, one->row.integration);
     alert_settle(one->database, one->row.alert_id);
 }
 

@@ -46,9 +46,20 @@ void job_free(struct store *store, struct job *job) __attribute__((nonnull(1)));
 
 /* ---- steps ---- */
 
-/* Adds to what is counted of an integration; moves one from a place to another. */
+/* Counters, see store/history.h: adds to one, sets one, reads one. */
+void counter_add(struct database *database, const char *name, const char *integration,
+                 const char *detail, int64_t count) __attribute__((nonnull));
+void counter_set(struct database *database, const char *name, const char *integration,
+                 int64_t value) __attribute__((nonnull));
+int64_t counter_read(struct database *database, const char *name, const char *integration,
+                     const char *detail) __attribute__((nonnull));
+
+/* Adds to what is counted of an integration, of any outcome but REFUSED, and of that; moves one
+ * from a place to another. */
 void ledger_receive(struct database *database, const char *integration, enum outcome outcome,
                     int64_t count) __attribute__((nonnull));
+void ledger_refuse(struct database *database, const char *integration, enum refusal refusal,
+                   int64_t count) __attribute__((nonnull));
 void ledger_move(struct database *database, const char *integration, enum outcome from,
                  enum outcome to) __attribute__((nonnull));
 
@@ -92,7 +103,7 @@ void volume_add(struct database *database, const char *scope, int64_t count)
 struct delivery_row {
     int64_t id, alert_id, tries, rounds, created_ms, lease;
     enum delivery_state state;
-    const char *scope, *flashduty_key;
+    const char *scope, *integration, *flashduty_key;
 };
 /* False if there is none. Strings live in the arena. */
 bool delivery_read(struct database *database, int64_t id, struct arena *arena,
@@ -102,6 +113,10 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
  * Returns whether something waited. */
 bool delivery_finish(struct database *database, const struct delivery_row *row,
                      enum delivery_state state, const char *code, const char *message)
+    __attribute__((nonnull));
+
+/* From now on an alert is not given up when the outbox is full: it was answered 2xx. */
+void alert_promise(struct database *database, int64_t alert_id, const char *integration)
     __attribute__((nonnull));
 
 /* Moves an alert in the ledger to where its least finished delivery stands. */

@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "base/state_folder.h"
 
 #define STORE_FILE "gateway.db"
@@ -22,13 +22,11 @@ const char *store_place(struct arena *arena, const char *configured)
 static const char *owner_of(struct arena *arena, const char *path)
 {
     struct stat status;
-    struct passwd entry, *found = NULL;
-    char buffer[4096];
+    struct account account;
     if (stat(path, &status))
         return "another user";
-    if (getpwuid_r(status.st_uid, &entry, buffer, sizeof buffer, &found) || !found)
-        return arena_printf(arena, "user %u", (unsigned)status.st_uid);
-    return arena_string(arena, entry.pw_name);
+    (void)account_find(arena, status.st_uid, &account);
+    return account.name ? account.name : arena_printf(arena, "user %u", (unsigned)status.st_uid);
 }
 
 /* Whether there is a store that may be used; on false an error is set only if there is one. */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "store/history.h"
 #include "store/internal.h"
 
 /* An event while it is taken in. */
@@ -32,10 +33,12 @@ static bool is_repeat(struct intake *in, bool *is_durable)
     if (added > 0 || database_failed(in->database))
         return false;
     int64_t waiting =
-        database_run(in->database,
-                     "UPDATE alert SET is_promised = 1 WHERE outcome = 0 AND id ="
-                     " (SELECT alert_id FROM seen WHERE message_id = ?1 AND scope = ?2)",
-                     "tt", event->message_id, event->scope);
+        database_number(in->database, 0,
+                        "SELECT id FROM alert WHERE outcome = 0 AND id ="
+                        " (SELECT alert_id FROM seen WHERE message_id = ?1 AND scope = ?2)",
+                        "tt", event->message_id, event->scope);
+    if (waiting)
+        alert_promise(in->database, waiting, event->integration);
     *is_durable |= waiting > 0;
     return true;
 }
@@ -268,8 +271,7 @@ static enum outcome take(struct intake *in, bool *is_durable)
         is_waiting |= event->deliveries[i].state == DELIVERY_WAITING;
     }
     if (is_waiting)
-        database_run(in->database, "UPDATE alert SET is_promised = 1 WHERE id = ?1", "i",
-                     in->alert_id);
+        alert_promise(in->database, in->alert_id, event->integration);
     *is_durable |= is_waiting;
     return OUTCOME_QUEUED;
 }
@@ -302,7 +304,12 @@ void event_take(struct database *database, const struct store_limits *limits, st
     }
     if (may_be_refused)
         database_run(database, "RELEASE event", "");
-    ledger_receive(database, event->integration, event->outcome, 1);
+    if (event->outcome == OUTCOME_REFUSED)
+        ledger_refuse(database, event->integration, REFUSAL_FULL, 1);
+    else
+        ledger_receive(database, event->integration, event->outcome, 1);
+    counter_add(database, COUNTER_MAPPED, event->integration, severity_names[event->severity], 1);
+    counter_set(database, COUNTER_ALERT_MS, event->integration, in.now_ms);
 }
 
 /* ---- the job ---- */

@@ -1,7 +1,9 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "store/history.h"
 #include "store/internal.h"
 
 #define SECOND_MS ((int64_t)1000)
@@ -85,6 +87,7 @@ struct report {
 
 static void record(const struct report *report)
 {
+    char answer[64];
     const struct store_try *one = report->one;
     int64_t number = report->row.tries + 1;
     database_run(report->database,
@@ -95,6 +98,22 @@ static void record(const struct report *report)
                  one->request_id);
     database_run(report->database, "UPDATE delivery SET tries = ?1 WHERE id = ?2", "ii", number,
                  report->row.id);
+    (void)snprintf(answer, sizeof answer, "%ld %s", one->status, one->kind);
+    counter_add(report->database, COUNTER_ANSWERS, "", answer, 1);
+}
+
+/* How long it took from when it was taken, or retried by a person. */
+static void count_time(const struct report *report)
+{
+    char bucket[24];
+    size_t row = 0;
+    int64_t took_ms = report->now_ms - report->row.created_ms;
+    took_ms = took_ms > 0 ? took_ms : 0;
+    while (row < DELIVERY_BUCKETS && took_ms > delivery_buckets_ms[row])
+        row++;
+    (void)snprintf(bucket, sizeof bucket, "%zu", row);
+    counter_add(report->database, COUNTER_TOOK, report->row.integration, bucket, 1);
+    counter_add(report->database, COUNTER_TOOK_MS, report->row.integration, "", took_ms);
 }
 
 /* Another send at once, if the key has one to give: a request goes on trying although its
@@ -130,8 +149,7 @@ static void wait_in_outbox(const struct report *report, int64_t due_ms)
                  " message = ?4, rounds = rounds + ?5 WHERE id = ?6",
                  "iittii", due_ms, report->now_ms, report->one->code, report->one->message,
                  (int64_t)(report->one->verdict == TRY_FAILED), report->row.id);
-    database_run(report->database, "UPDATE alert SET is_promised = 1 WHERE id = ?1", "i",
-                 report->row.alert_id);
+    alert_promise(report->database, report->row.alert_id, report->row.integration);
     report->one->state = DELIVERY_WAITING;
     *report->is_durable = true;
 }
@@ -195,6 +213,7 @@ void try_apply(struct database *database, const struct store_limits *limits, str
     case TRY_ACCEPTED:
         one->lets_go = delivery_finish(database, &report.row, DELIVERY_DELIVERED, "", "");
         one->state = DELIVERY_DELIVERED;
+        count_time(&report);
         break;
     case TRY_REJECTED:
         destination_rejected(database, report.row.flashduty_key);
@@ -235,6 +254,7 @@ static void copy_try(struct arena *arena, struct store_try *copy, const struct s
     copy->code = arena_string(arena, one->code);
     copy->message = arena_string(arena, one->message);
     copy->request_id = arena_string(arena, one->request_id);
+    copy->kind = arena_string(arena, one->kind);
 }
 
 bool store_report(struct store *store, struct store_try *tries, size_t count)

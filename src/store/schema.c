@@ -93,12 +93,41 @@ static const char *const first_version[] = {
     "PRAGMA user_version = 1",
 };
 
+static const char *const second_version[] = {
+    /* What only rises, for metrics: the ledger's places fall when something moves on. detail: the
+     * reason, severity, outcome or bucket that the name counts by; "" if by none. */
+    "CREATE TABLE counter (name TEXT NOT NULL, integration TEXT NOT NULL, detail TEXT NOT NULL,"
+    " value INTEGER NOT NULL, PRIMARY KEY (name, integration, detail)) WITHOUT ROWID",
+
+    /* Random words in hexadecimal, made once by whoever needs them first. */
+    "CREATE TABLE secret (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+
+    /* Topics by what was heard of them last. state: enum subscription_state. */
+    "CREATE TABLE subscription (topic TEXT NOT NULL, integration TEXT NOT NULL,"
+    " state INTEGER NOT NULL, changed_ms INTEGER NOT NULL, PRIMARY KEY (topic, integration))"
+    " WITHOUT ROWID",
+
+    /* What the watchdog has told, see watch.c: one a condition and integration, until its end was
+     * told too. delivery_id: of the event about its present state, 0 while there is none. */
+    "CREATE TABLE alarm (condition TEXT NOT NULL, integration TEXT NOT NULL,"
+    " is_over INTEGER NOT NULL, changed_ms INTEGER NOT NULL, delivery_id INTEGER NOT NULL,"
+    " title TEXT NOT NULL, text TEXT NOT NULL, posted_ms INTEGER NOT NULL,"
+    " was_posted INTEGER NOT NULL, PRIMARY KEY (condition, integration)) WITHOUT ROWID",
+
+    "CREATE INDEX alert_by_time ON alert (received_ms)",
+    /* What a person may have to look at: waiting, sending, rejected, expired. */
+    "CREATE INDEX delivery_unfinished ON delivery (id) WHERE state < 4",
+
+    "PRAGMA user_version = 2",
+};
+
 /* A row makes the version of its place + 1 out of the one before. */
 static const struct {
     const char *const *statements;
     size_t count;
 } migrations[SCHEMA_VERSION] = {
     {first_version, sizeof first_version / sizeof *first_version},
+    {second_version, sizeof second_version / sizeof *second_version},
 };
 
 int64_t schema_version(struct database *database)

@@ -559,20 +559,44 @@ static void run_nothing(struct job *job, struct database *database,
 }
 
 /* What is counted is written with the next change, or by itself within a moment. */
-void store_count(struct store *store, const char *integration, enum outcome outcome)
+static void count(struct store *store, const struct counted *what)
 {
     pthread_mutex_lock(&store->mutex);
-    counts_add(&store->counts, integration, outcome, 1);
+    counts_add(&store->counts, what, 1);
     if (store->is_lasting)
         (void)start_thread(store);
     pthread_mutex_unlock(&store->mutex);
+}
+
+/* In a process that ends soon it is written now. */
+static void count_for_good(struct store *store, const struct counted *what, const char *words)
+{
+    count(store, what);
     if (store->is_lasting)
         return;
     struct job *job = job_new(sizeof *job, run_nothing);
     if (job && !job_run(store, job))
-        log_event(LOG_WARNING, "not counted", "integration", integration, "outcome",
-                  outcome_names[outcome], NULL);
+        log_event(LOG_WARNING, "not counted", "integration", what->integration, "outcome", words,
+                  NULL);
     job_free(store, job);
+}
+
+void store_count(struct store *store, const char *integration, enum outcome outcome)
+{
+    const struct counted what = {COUNTED_OUTCOME, (int)outcome, integration};
+    count_for_good(store, &what, outcome_names[outcome]);
+}
+
+void store_refuse(struct store *store, const char *integration, enum refusal refusal)
+{
+    const struct counted what = {COUNTED_REFUSAL, (int)refusal, integration};
+    count_for_good(store, &what, outcome_names[OUTCOME_REFUSED]);
+}
+
+void store_count_unrecorded(struct store *store, const char *integration)
+{
+    const struct counted what = {COUNTED_UNRECORDED, 0, integration};
+    count(store, &what);
 }
 
 /* ---- who drains ---- */

@@ -55,6 +55,12 @@ void store_follow(struct store *store) __attribute__((nonnull));
 
 const char *store_path(const struct store *store) __attribute__((nonnull));
 
+/* Random bytes that are the same for all who have this store open, and were made once: to sign with
+ * what comes back to us. */
+#define STORE_SECRET_BYTES 32
+bool store_secret(struct store *store, unsigned char secret[static STORE_SECRET_BYTES])
+    __attribute__((nonnull, warn_unused_result));
+
 /* ---- receiving ---- */
 
 enum delivery_state {
@@ -110,9 +116,16 @@ struct store_event {
 bool store_receive(struct store *store, struct store_event *events, size_t count, int64_t lease_ms,
                    struct arena *arena) __attribute__((nonnull, warn_unused_result));
 
-/* Counts a message that becomes no alert. Never waits in a lasting process. */
+/* Counts a message that becomes no alert, and one that is refused. Neither waits in a lasting
+ * process. */
 void store_count(struct store *store, const char *integration, enum outcome outcome)
     __attribute__((nonnull));
+void store_refuse(struct store *store, const char *integration, enum refusal refusal)
+    __attribute__((nonnull));
+
+/* Counts an alert that was sent without the store, as soon as it can be used: outside the ledger.
+ * Never waits; in a process that ends before, it is lost. */
+void store_count_unrecorded(struct store *store, const char *integration) __attribute__((nonnull));
 
 /* ---- reporting ---- */
 
@@ -131,6 +144,7 @@ struct store_try {
     int64_t started_ms, took_ms; /* wall clock */
     long status;                 /* HTTP; 0: no answer */
     const char *code, *message, *request_id;
+    const char *kind; /* as what the answer is counted: of a handful of words */
     long retry_after_s;
     bool wants_again; /* TRY_FAILED: the caller would send once more, now */
     int64_t lease_ms; /* for that */
@@ -155,7 +169,10 @@ bool store_accept(struct store *store, struct store_event *event, struct store_t
 struct store_claim {
     int64_t delivery_id, lease;
     const char *flashduty_key, *json;
-    int64_t tries;
+    int64_t tries; /* before this one */
+    /* Whose it is, for the log. */
+    const char *integration, *request_id, *alert_key, *route;
+    enum severity severity;
 };
 
 /* Leases up to limit deliveries that are due, for lease_ms: what matters most first, within the
@@ -203,6 +220,10 @@ bool store_keep_confirmation(struct store *store, const struct store_confirmatio
 /* The next confirmation that is due, put off until its next turn; id 0 if there is none. */
 bool store_claim_confirmation(struct store *store, struct store_confirmation *confirmation,
                               struct arena *arena) __attribute__((nonnull, warn_unused_result));
+
+/* Counts a subscription that was removed where it comes from: no alarm of its topic will come. */
+bool store_unsubscribed(struct store *store, const char *integration, const char *topic)
+    __attribute__((nonnull, warn_unused_result));
 
 /* What came of it; reason: "" if it is confirmed. */
 bool store_report_confirmation(struct store *store, const struct store_confirmation *confirmation,

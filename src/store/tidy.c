@@ -85,6 +85,10 @@ static void run_tidy(struct job *job, struct database *database, const struct st
         "ii", now_ms - OPEN_DAYS * DAY_MS, (int64_t)TIDY_AT_ONCE);
     database_run(database, "DELETE FROM confirmation WHERE state > 0 AND due_ms < ?1", "i",
                  keep_ms);
+    database_run(database,
+                 "INSERT INTO fact VALUES ('drained_ms', ?1) ON CONFLICT (name) DO UPDATE"
+                 " SET value = ?1",
+                 "i", now_ms);
 }
 
 bool store_tidy(struct store *store, bool *more)

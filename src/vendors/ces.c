@@ -324,6 +324,7 @@ static bool parse(const struct vendor_input *input, const struct json *json, str
     case SMN_UNSUBSCRIBE_CONFIRMATION:
         item->kind = ITEM_IGNORED;
         item->warn = true;
+        item->removed_topic = arena_string(arena, envelope.topic_urn);
         item->reason = arena_printf(arena,
                                     "the subscription of %s was removed: no alarm of it will "
                                     "come any more",

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -43,6 +44,7 @@ static const struct {
 } compiled_in[] = {
     {"SMN_cn-north-4_b98100ca131b4116ab8ee7ccedbaae99.pem", huawei_cloud_pem},
 };
+#define COMPILED_IN (sizeof compiled_in / sizeof *compiled_in)
 
 /* Regions with an SMN endpoint, from Huawei's own SDK and the captures on record, and the hosts
  * that serve their certificates. A list and no pattern: object storage gives any name below the
@@ -80,7 +82,14 @@ static const char *domain_of(const char *region)
 
 #define CONSOLE "console.huaweicloud.com"
 
-static EVP_PKEY *public_key(const char *pem, const char *file, struct error *error)
+/* When a certificate ends; 0 if it does not say. */
+static int64_t end_of(const X509 *certificate)
+{
+    struct tm end = {0};
+    return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) ? (int64_t)timegm(&end) : 0;
+}
+
+static EVP_PKEY *public_key(const char *pem, const char *file, int64_t *ends_s, struct error *error)
 {
     EVP_PKEY *key = NULL;
     X509 *second = NULL;
@@ -95,6 +104,7 @@ static EVP_PKEY *public_key(const char *pem, const char *file, struct error *err
         error_set(error, ERROR_INVALID, "%s holds more than one certificate", file);
         goto out;
     }
+    *ends_s = end_of(certificate);
     key = X509_get_pubkey(certificate);
     if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA ||
         EVP_PKEY_get_bits(key) < RSA_BITS_MIN) {
@@ -117,12 +127,13 @@ bool smn_pin_add(struct smn_settings *settings, struct arena *arena, const char 
     const char *name = arena_string(arena, file);
     if (!pins || arena->failed)
         return error_out_of_memory(error);
-    EVP_PKEY *key = public_key(pem, file, error);
+    int64_t ends_s = 0;
+    EVP_PKEY *key = public_key(pem, file, &ends_s, error);
     if (!key)
         return false;
     if (settings->pin_count > 0)
         memcpy(pins, settings->pins, settings->pin_count * sizeof *pins);
-    pins[settings->pin_count] = (struct smn_pin){key, name};
+    pins[settings->pin_count] = (struct smn_pin){key, name, ends_s};
     settings->pins = pins;
     settings->pin_count++;
     return true;
@@ -130,11 +141,35 @@ bool smn_pin_add(struct smn_settings *settings, struct arena *arena, const char 
 
 bool smn_pins_compiled_in(struct smn_settings *settings, struct arena *arena, struct error *error)
 {
-    for (size_t i = 0; i < sizeof compiled_in / sizeof *compiled_in; i++) {
-        if (!smn_pin_add(settings, arena, compiled_in[i].pem, compiled_in[i].file, error))
-            return false;
-    }
+    settings->pins = arena_alloc(arena, COMPILED_IN * sizeof *settings->pins);
+    if (!settings->pins)
+        return error_out_of_memory(error);
+    for (size_t i = 0; i < COMPILED_IN; i++)
+        settings->pins[i] = (struct smn_pin){NULL, compiled_in[i].file};
+    settings->pin_count = COMPILED_IN;
     return true;
+}
+
+/* Read when first asked for, which most processes of plain CGI never are; kept to the end. */
+static EVP_PKEY *compiled_in_key(const char *file)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static EVP_PKEY *keys[COMPILED_IN];
+    struct error ignored = {0};
+    size_t i = 0;
+    while (compiled_in[i].file != file)
+        i++;
+    (void)pthread_mutex_lock(&lock);
+    if (!keys[i])
+        keys[i] = public_key(compiled_in[i].pem, file, &ignored);
+    EVP_PKEY *key = keys[i];
+    (void)pthread_mutex_unlock(&lock);
+    return key;
+}
+
+struct evp_pkey_st *smn_pin_key(const struct smn_pin *pin)
+{
+    return pin->key ? pin->key : compiled_in_key(pin->file);
 }
 
 void smn_pins_clear(struct smn_settings *settings)
@@ -184,7 +219,8 @@ static int check(EVP_PKEY *key, const char *bytes, size_t length, const unsigned
     EVP_PKEY_CTX *key_context = NULL;
     int result = -1;
     ERR_clear_error();
-    if (context && EVP_DigestVerifyInit(context, &key_context, EVP_sha256(), NULL, key) == 1 &&
+    if (key && context &&
+        EVP_DigestVerifyInit(context, &key_context, EVP_sha256(), NULL, key) == 1 &&
         EVP_PKEY_CTX_set_rsa_padding(key_context, RSA_PKCS1_PADDING) == 1)
         result = EVP_DigestVerify(context, signature, signature_length,
                                   (const unsigned char *)bytes, length) == 1;
@@ -205,7 +241,8 @@ enum smn_verdict smn_verify(const struct smn_settings *settings, const char *sig
         const struct smn_pin *candidate = &settings->pins[i];
         is_held = is_held || !strcmp(candidate->file, file);
         int result =
-            length > 0 ? check(candidate->key, signed_bytes, signed_length, decoded, length) : 0;
+            length > 0 ? check(smn_pin_key(candidate), signed_bytes, signed_length, decoded, length)
+                       : 0;
         if (result == 1) {
             if (pin)
                 *pin = candidate;
@@ -241,9 +278,10 @@ bool smn_certificate_in_force(const char *pem, int64_t now_s, struct error *erro
 {
     struct error cause = {0};
     time_t now = (time_t)now_s;
+    int64_t ends_s = 0;
     BIO *bio = BIO_new_mem_buf(pem, -1);
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    EVP_PKEY *key = public_key(pem, "what was fetched", &cause);
+    EVP_PKEY *key = public_key(pem, "what was fetched", &ends_s, &cause);
     bool is_in_force = certificate && key;
     if (!is_in_force)
         error_set(error, ERROR_UNAVAILABLE, "%s", cause.code ? cause.text : "out of memory");

@@ -20,8 +20,9 @@ struct evp_pkey_st; /* OpenSSL's EVP_PKEY */
 enum smn_verify { SMN_VERIFY_FETCH, SMN_VERIFY_PINNED, SMN_VERIFY_OFF };
 
 struct smn_pin {
-    struct evp_pkey_st *key;
+    struct evp_pkey_st *key; /* NULL: compiled in, see smn_pin_key() */
     const char *file; /* name that signing_cert_url ends with when SMN means this certificate */
+    int64_t ends_s;   /* when the certificate ends, seconds since 1970 */
 };
 
 /* The section `smn` of the configuration. */
@@ -41,9 +42,12 @@ struct smn_settings {
 bool smn_pin_add(struct smn_settings *settings, struct arena *arena, const char *pem,
                  const char *file, struct error *error) __attribute__((nonnull));
 
-/* Adds the pins that are compiled in. */
+/* Begins the pins with those that are compiled in. */
 bool smn_pins_compiled_in(struct smn_settings *settings, struct arena *arena, struct error *error)
     __attribute__((nonnull));
+
+/* The key of a pin, borrowed. NULL when out of memory. */
+struct evp_pkey_st *smn_pin_key(const struct smn_pin *pin) __attribute__((nonnull));
 
 /* Frees the pins' keys. */
 void smn_pins_clear(struct smn_settings *settings) __attribute__((nonnull));

@@ -60,6 +60,7 @@ struct item {
     bool warn;           /* `reason` is worth a warning in the log */
     const char *note;    /* oddity of the payload, for the log, whatever the kind; NULL: none */
     bool note_is_detail; /* `note` is worth no more than the debug level */
+    const char *removed_topic; /* IGNORED: a subscription that is no more; NULL: none */
     const char *confirm_url;
     const char *confirm_topic; /* what the subscription is to */
     const char *confirm_host;  /* HOST or HOST:PORT of confirm_url, checked against the lists */

@@ -52,6 +52,13 @@ class Everywhere(CommandLine):
         "alert", "outbox", "drain", "confirm", "status",
     )
 
+    def test_a_visitor_of_a_web_server_starts_nothing(self):
+        for words in ((), ("check",), ("status",)):
+            with self.subTest(words):
+                done = self.run_it(*words, environment={"GATEWAY_INTERFACE": "CGI/1.1"})
+                self.assertEqual((done.returncode, done.stderr), (NO, ""))
+                self.assertTrue(done.stdout.startswith("Status: 403 Forbidden\r\n"), done.stdout)
+
     def test_help_names_every_command(self):
         done = self.run_it("--help")
         self.assertEqual(done.returncode, DONE)
@@ -106,11 +113,18 @@ class Everywhere(CommandLine):
         self.assertEqual(done.returncode, NO)
 
 
+# There is no section `watchdog`.
+WATCHDOG = (
+    "watchdog: what is wrong with the gateway itself is paged to each integration's default "
+    "destination: a section watchdog names another\n"
+)
+
+
 class Check(CommandLine):
     def test_a_valid_file(self):
         path = self.config()
         done = self.run_it("check", path)
-        self.assertEqual((done.returncode, done.stdout), (DONE, f"{path}: valid, 2 integrations\n"))
+        self.assertEqual((done.returncode, done.stdout), (DONE, f"{path}: valid, 2 integrations\n{WATCHDOG}"))
         self.assertIn("warning: ", done.stderr)
         self.assertIn("topic_urn", done.stderr)
 

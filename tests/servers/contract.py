@@ -1,5 +1,6 @@
 """What holds behind every web server: the tests that each server's module runs in each mode."""
 
+import base64
 import json
 import re
 
@@ -17,6 +18,7 @@ SECRETS = (
     settings.GUANCE_PUSH_KEY,
     settings.CES_FLASHDUTY_KEY,
     settings.GUANCE_FLASHDUTY_KEY,
+    settings.STATUS_KEY,
 )
 # lighttpd logs the path after a rewrite.
 LOGGED_REQUEST = re.compile(r'"POST /(cgi-bin/)?guance(\.fcgi)? HTTP/1\.1" 200')
@@ -41,6 +43,8 @@ class Contract:
     # The longest body that the server lets through to the gateway, and what is said above it.
     longest_body = MAX_BODY_BYTES
     status_above = 413
+    # How a request of ours stands in the access log.
+    logged_request = LOGGED_REQUEST
 
     @classmethod
     def start(cls, site):
@@ -66,10 +70,15 @@ class Contract:
             cls.site.sandbox.close()
 
     @classmethod
+    def access_log(cls):
+        """Where the server logs requests."""
+        return cls.site.access_log
+
+    @classmethod
     def check_logs(cls):
         """After all tests, failures included: requests are logged, and no key is in any log."""
-        if not LOGGED_REQUEST.search(cls.site.access_log.read_text(encoding="utf-8")):
-            raise AssertionError(f"the access log has no {LOGGED_REQUEST.pattern}")
+        if not cls.logged_request.search(cls.access_log().read_text(encoding="utf-8")):
+            raise AssertionError(f"the access log has no {cls.logged_request.pattern}")
         for name, text in cls.site.log_texts().items():
             for word in SECRETS:
                 line = next((line for line in text.splitlines() if word in line), None)
@@ -181,9 +190,34 @@ class Contract:
         self.assertEqual(self.console.requests, [])
 
     def test_healthz_stands_below_each_endpoint(self):
-        for path in ("/cgi-bin/ces.fcgi", "/cgi-bin/guance.fcgi", "/ces", "/guance"):
-            with self.subTest(path):
-                self.assertEqual(self.site.request(path + "/healthz").status, 200)
+        for endpoint in ("ces", "guance", "status"):
+            for path in (f"/cgi-bin/{endpoint}.fcgi", f"/{endpoint}"):
+                with self.subTest(path):
+                    self.assertEqual(self.site.request(path + "/healthz").status, 200)
+
+    def test_the_status_page_opens_to_its_key_and_to_nothing_else(self):
+        good = base64.b64encode(f"me:{settings.STATUS_KEY}".encode()).decode()
+        bad = base64.b64encode(f"me:{WRONG_KEY}".encode()).decode()
+        # The tests of a server have no store: the page says so, and the JSON is not to be had.
+        for path, open_ in (
+            ("/status", 200),
+            ("/status?q=a%20b", 200),
+            ("/cgi-bin/status.fcgi", 200),
+            ("/status/api/outbox", 503),
+            ("/cgi-bin/status.fcgi/api/outbox", 503),
+            ("/status/metrics", 200),
+            ("/status/nothing", 404),
+        ):
+            for headers, status in (
+                ({"Authorization": "Bearer " + settings.STATUS_KEY}, open_),
+                ({"Authorization": "Basic " + good}, open_),
+                ({"Authorization": "Basic " + bad}, 401),
+                ({"Remote-User": "me", "Auth-Type": "Basic"}, 401),
+                ({}, 401),
+            ):
+                with self.subTest(path=path, headers=headers):
+                    answer = self.site.request(path, headers=headers)
+                    self.assertEqual(answer.status, status, answer.body)
 
     def test_an_unknown_key_is_401(self):
         for path in ("/ces", "/guance"):

@@ -23,6 +23,7 @@ class Site(Place):
                 self.flashduty.push_url,
                 smn=settings.trusting(self.keys, self.console.port),
                 ca_file=str(self.keys.ca_certificate),
+                status_key=settings.STATUS_KEY,
             )
         )
 

@@ -9,7 +9,8 @@ from tests.support.process import wait_until
 SCRIPT = paths.ROOT / "contrib" / "nginx" / "spawn.sh"
 
 
-def _run(site, word):
+def run(site, word):
+    """spawn.sh start, stop or restart."""
     environment = {
         "PATH": "/usr/bin:/bin:/usr/sbin",
         "CGI_BIN": str(site.cgi_bin),
@@ -34,12 +35,12 @@ def _is_running(pid):
 
 
 def spawn_endpoints(site):
-    """Starts both endpoints; the site's end stops them and waits until they are gone."""
-    _run(site, "start")
+    """Starts all endpoints; the site's end stops them and waits until they are gone."""
+    run(site, "start")
     pids = [int(path.read_text()) for path in site.run.glob("*.pid")]
 
     def stop():
-        _run(site, "stop")
+        run(site, "stop")
         for pid in pids:
             wait_until(lambda pid=pid: not _is_running(pid), 15, f"the end of process {pid}")
 

@@ -130,7 +130,7 @@ class Htaccess(Contract):
     </Directory>
     LogFormat "%h %l %u %t \\"%m %U %H\\" %>s %O" flashduty_gateway
 """
-        run(site, configuration(site, ["rewrite", module], host, lines, site.cgi_bin))
+        run(site, configuration(site, ["rewrite", "setenvif", module], host, lines, site.cgi_bin))
 
     def test_a_configuration_in_the_folder_is_not_shown(self):
         self.assertEqual(self.site.request("/gateway.conf").status, 403)

@@ -3,6 +3,7 @@
 import unittest
 
 from tests.servers.contract import Contract
+from tests.servers.spawn import spawn_endpoints
 from tests.support.webserver import CONFIG, INSTALLED, adapted, find_program, lighttpd_fastcgi
 
 LIGHTTPD = find_program("lighttpd")
@@ -38,6 +39,18 @@ class FastCgi(Lighttpd, unittest.TestCase):
     @classmethod
     def start(cls, site):
         site.start_lighttpd(lighttpd_fastcgi(site))
+
+
+@unittest.skipUnless(LIGHTTPD, "lighttpd is not installed")
+class Sockets(Lighttpd, unittest.TestCase):
+    """contrib/lighttpd/sockets.conf, with the processes of spawn.sh"""
+
+    @classmethod
+    def start(cls, site):
+        spawn_endpoints(site)
+        site.start_lighttpd(
+            adapted("contrib/lighttpd/sockets.conf", {"/run/flashduty-gateway": site.run})
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,22 @@
-"""Behind nginx, with contrib/nginx/flashduty-gateway.conf and the processes of spawn.sh."""
+"""Behind nginx, in each of the ways that contrib/nginx/ describes."""
 
 import unittest
 
 from tests.servers.contract import WRONG_KEY, Contract
 from tests.servers.spawn import spawn_endpoints
-from tests.support.webserver import adapted, check_syntax, find_program
+from tests.support import paths
+from tests.support.process import wait_until
+from tests.support.webserver import (
+    CONFIG,
+    ENVIRONMENT,
+    INSTALLED,
+    adapted,
+    check_syntax,
+    find_program,
+)
 
 NGINX = find_program("nginx")
+FCGIWRAP = find_program("fcgiwrap")
 TEMPORARY = ("client_body", "fastcgi", "proxy", "scgi", "uwsgi")
 
 
@@ -28,9 +38,21 @@ http {{
 """
 
 
+def run(site, shipped):
+    """Checks a configuration with the shipped text and starts nginx with it."""
+    included = site.write("shipped.conf", shipped)
+    file = site.write("nginx.conf", configuration(site, included))
+    # -e: nginx opens its compiled-in error log before it reads any configuration.
+    argv = [NGINX, "-p", site.folder, "-e", site.error_log, "-c", file]
+    said = check_syntax([*argv, "-t"])
+    if "[warn]" in said:
+        raise AssertionError(f"nginx -t: {said}")
+    site.start_server(argv, "nginx")
+
+
 @unittest.skipUnless(NGINX, "nginx is not installed")
 class Nginx(Contract, unittest.TestCase):
-    """One server with both locations."""
+    """contrib/nginx/flashduty-gateway.conf, with the processes of spawn.sh"""
 
     @classmethod
     def start(cls, site):
@@ -44,14 +66,7 @@ class Nginx(Contract, unittest.TestCase):
                 "/run/flashduty-gateway": site.run,
             },
         )
-        included = site.write("shipped.conf", shipped)
-        file = site.write("nginx.conf", configuration(site, included))
-        # -e: nginx opens its compiled-in error log before it reads any configuration.
-        argv = [NGINX, "-p", site.folder, "-e", site.error_log, "-c", file]
-        said = check_syntax([*argv, "-t"])
-        if "[warn]" in said:
-            raise AssertionError(f"nginx -t: {said}")
-        site.start_server(argv, "nginx")
+        run(site, shipped)
 
     def test_an_endpoint_that_is_not_running_is_502_and_its_key_stays_out_of_the_log(self):
         socket = self.site.run / "guance.socket"
@@ -61,6 +76,35 @@ class Nginx(Contract, unittest.TestCase):
         finally:
             self.site.run.joinpath("elsewhere.socket").rename(socket)
         self.assertEqual(answer.status, 502)
+
+
+@unittest.skipUnless(NGINX and FCGIWRAP, "nginx or fcgiwrap is not installed")
+class Fcgiwrap(Contract, unittest.TestCase):
+    """contrib/nginx/fcgiwrap.conf: plain CGI"""
+
+    @classmethod
+    def start(cls, site):
+        socket = site.run / "fcgiwrap.socket"
+        user = ["-u", site.user.pw_name, "-U", site.user.pw_name] if site.user else []
+        site.sandbox.start(
+            ["spawn-fcgi", "-n", "-s", socket, "-M", "0660", *user, "--", FCGIWRAP, "-c", "4"],
+            name="fcgiwrap",
+            env={**ENVIRONMENT, **paths.SANITIZER_OPTIONS},
+        )
+        wait_until(socket.exists, what="fcgiwrap's socket")
+        shipped = adapted(
+            "contrib/nginx/fcgiwrap.conf",
+            {
+                "listen 80;": f"listen 127.0.0.1:{site.port};",
+                "/var/log/nginx/flashduty-gateway.access.log": site.access_log,
+                "/var/log/nginx/flashduty-gateway.error.log": site.error_log,
+                "#fastcgi_param": "fastcgi_param",
+                CONFIG + ";": f"{site.config};",
+                INSTALLED: site.cgi_bin,
+                "/run/fcgiwrap.socket": socket,
+            },
+        )
+        run(site, shipped)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sqlite3
 import time
 import unittest
 
-from tests.servers import test_apache, test_lighttpd, test_nginx
+from tests.servers import test_apache, test_caddy, test_haproxy, test_lighttpd, test_nginx
 from tests.servers.contract import GUANCE_EVENT, GUANCE_QUERY, JSON
 from tests.servers.site import Site
 from tests.support import settings
@@ -21,8 +21,11 @@ MODES = {
     "lighttpd, CGI": test_lighttpd.Cgi,
     "lighttpd, FastCGI": test_lighttpd.FastCgi,
     "nginx": test_nginx.Nginx,
+    "nginx, fcgiwrap": test_nginx.Fcgiwrap,
+    "Caddy": test_caddy.Caddy,
+    "HAProxy": test_haproxy.Shipped,
 }
-BY_REQUESTS = {"Apache, mod_cgid", "lighttpd, CGI"}
+BY_REQUESTS = {"Apache, mod_cgid", "lighttpd, CGI", "nginx, fcgiwrap"}
 # A destination that keeps failing is tried once in five seconds.
 SECONDS = 30
 

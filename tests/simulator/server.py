@@ -149,18 +149,20 @@ class _Server(ThreadingHTTPServer):
 
 
 class ScriptedServer:
-    """Runs a server on loopback whose answers come from `respond`, bent by a Script.
+    """Runs a server (on loopback) whose answers come from `respond`, bent by a Script.
 
     Subclasses override respond(request) and, if requests carry one, key_of(request); obey() and
     state() where /control has more to say.
     """
+
+    address = "127.0.0.1"
 
     def __init__(self, port=0, tls=None):
         self.script = Script()
         self._changed = threading.Condition()
         self._requests = []
         self._stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", port), self._handler(), tls)
+        self._server = _Server((self.address, port), self._handler(), tls)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )

@@ -55,10 +55,11 @@ def string_to_sign(envelope):
 
 
 class Keys:
-    """A signing key with its certificate, and a CA with a certificate for localhost."""
+    """A signing key with its certificate, and a CA with a certificate for servers' names."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, names=("localhost",)):
         self.folder = Path(folder)
+        self._names = names
         self.signing_key = self.folder / "signing.key"
         self.ca_certificate = self.folder / "ca.pem"
         self.server_certificate = self.folder / "localhost.pem"
@@ -78,7 +79,7 @@ class Keys:
         self._self_signed(self.signing_key, certificate, "Huawei-Cloud-SMN-Test", "rsa:2048")
         ca_key = self.folder / "ca.key"
         self._self_signed(ca_key, self.ca_certificate, "Test CA", "ec")
-        self._for_localhost(ca_key)
+        self._for_servers(ca_key)
         for public in self.folder.glob("*.pem"):
             public.chmod(0o644)
         return self
@@ -90,11 +91,12 @@ class Keys:
             "-days", CERTIFICATE_DAYS, "-keyout", key, "-out", certificate,
         )  # fmt: skip
 
-    def _for_localhost(self, ca_key):
-        """The console's certificate; written last, because its presence says that all is there."""
+    def _for_servers(self, ca_key):
+        """The servers' certificate; written last, because its presence says that all is there."""
+        names = ",".join(f"DNS:{name}" for name in self._names)
         request = _openssl(
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            "-subj", f"/CN={self._names[0]}", "-addext", f"subjectAltName={names},IP:127.0.0.1",
             "-keyout", self.server_key,
         )  # fmt: skip
         certificate = _openssl(
@@ -120,7 +122,7 @@ class Keys:
         return signed
 
     def server_context(self):
-        """TLS for a server called localhost."""
+        """TLS for a server with these names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.server_certificate, self.server_key)
         return context

@@ -7,6 +7,7 @@ KEYS = (
     settings.GUANCE_PUSH_KEY,
     settings.CES_FLASHDUTY_KEY,
     settings.GUANCE_FLASHDUTY_KEY,
+    settings.STATUS_KEY,
 )
 # Files of a sandbox that tests write keys into, copies of the repository, programs.
 NOT_LOOKED_AT = ("*.conf", "*key*", "*.fcgi")

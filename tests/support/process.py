@@ -172,6 +172,17 @@ def wait_until(condition, seconds=10, what="the condition", process=None):
         time.sleep(0.02)
 
 
+def is_open_anywhere(path):
+    """Whether a process has the file open: what a request of plain CGI leaves behind, for one."""
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link) == str(path):
+                return True
+        except OSError:
+            continue
+    return False
+
+
 def port_is_open(port):
     """Whether somebody listens on a TCP port of 127.0.0.1."""
     with socket.socket() as probe:

@@ -6,6 +6,7 @@ CES_PUSH_KEY = "canary-push-key-of-prod-ces"
 GUANCE_PUSH_KEY = "canary-push-key-of-prod-guance"
 CES_FLASHDUTY_KEY = "canary-flashduty-key-of-prod-ces"
 GUANCE_FLASHDUTY_KEY = "canary-flashduty-key-of-prod-guance"
+STATUS_KEY = "canary-status-key-of-the-gateway"
 
 
 def ces_integration(**changes):

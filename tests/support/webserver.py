@@ -101,9 +101,9 @@ class Place:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def start_server(self, argv, name):
+    def start_server(self, argv, name, **environment):
         """Starts a web server in the foreground and waits until it listens."""
-        self.server = self.sandbox.start(argv, name=name, env=ENVIRONMENT)
+        self.server = self.sandbox.start(argv, name=name, env={**ENVIRONMENT, **environment})
         wait_for_port(self.port, self.server)
 
     def start_lighttpd(self, shipped):

@@ -169,6 +169,12 @@ static const char *const audits[] = {
     " delivery.alert_key AND before.scope = delivery.scope AND before.state < 2"
     " AND before.id < delivery.id AND (before.route = delivery.route OR before.flashduty_key ="
     " delivery.flashduty_key) WHERE delivery.state = 1",
+    /* What is counted twice is counted alike. */
+    "SELECT (SELECT coalesce(sum(count), 0) FROM ledger WHERE place = 'refused')"
+    " - (SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'refused')",
+    "SELECT (SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'took')"
+    " - (SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'finished'"
+    " AND detail = 'delivered')",
     "SELECT count(*) FROM try WHERE NOT EXISTS"
     " (SELECT 1 FROM delivery WHERE id = try.delivery_id)",
 };
@@ -311,6 +317,7 @@ static inline struct store_try try_of(int64_t id, enum try_verdict verdict)
         .took_ms = verdict == TRY_FAILED ? LONG_FAILURE_MS : 3,
         .status = verdict == TRY_ACCEPTED ? 200 : 500,
         .code = codes[verdict],
+        .kind = codes[verdict],
         .message = "",
         .request_id = "",
     };

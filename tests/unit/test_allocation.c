@@ -258,7 +258,7 @@ static char *certificate_of_huawei_s_key(void)
     assert_true(smn_pins_compiled_in(&smn, &arena, &error));
     X509_gmtime_adj(X509_getm_notBefore(certificate), -86400);
     X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
-    X509_set_pubkey(certificate, smn.pins[0].key);
+    X509_set_pubkey(certificate, smn_pin_key(&smn.pins[0]));
     assert_true(X509_sign(certificate, issuer, EVP_sha256()) > 0);
     assert_int_equal(PEM_write_bio_X509(bio, certificate), 1);
     long length = BIO_get_mem_data(bio, &data);

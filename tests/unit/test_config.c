@@ -356,6 +356,43 @@ static void every_setting_is_taken(void **state)
     assert_string_equal(integration->topic_urns[0], "urn:smn:cn-north-4:0123:ops-*");
 }
 
+static void the_watchdog_looks_after_every_integration(void **state)
+{
+    (void)state;
+    assert_true(load_or_print(CES TOPIC END));
+    const struct watchdog_settings *watchdog = &config.watchdog;
+    assert_null(watchdog->flashduty_key);
+    assert_int_equal(watchdog->wait_s, 300);
+    assert_int_equal(watchdog->silence_h, 0);
+    assert_string_equal(watchdog->url, "");
+    assert_int_equal(watchdog->count, 1);
+    assert_string_equal(watchdog->watched[0].name, "a");
+    assert_string_equal(watchdog->watched[0].destination.flashduty_key, FLASHDUTY_KEY);
+    assert_true(watchdog->watched[0].needs_certificate);
+    /* The one compiled in, to 2030-09-07. */
+    assert_int_equal(watchdog->certificate_ends_s, 1914993604);
+    assert_true(load_or_print(WHOLE "watchdog = { flashduty_key = \"own-key\"; wait_s = 60;\n"
+                                    "silence_h = 2; url = \"https://a/b?token=c\" }\n"));
+    assert_string_equal(watchdog->flashduty_key, "own-key");
+    assert_int_equal(watchdog->wait_s, 60);
+    assert_int_equal(watchdog->silence_h, 2);
+    assert_string_equal(watchdog->url, "https://a/b?token=c");
+    assert_false(watchdog->watched[0].needs_certificate);
+}
+
+static void in_pass_through_only_a_watchdog_with_a_key_watches(void **state)
+{
+    (void)state;
+    assert_true(load_or_print("pass_through = true\n"));
+    assert_int_equal(config.watchdog.count, 0);
+    assert_true(load_or_print("pass_through = true\nwatchdog = { flashduty_key = \"own\" }\n"));
+    assert_true(config.watchdog.is_pass_through);
+    assert_int_equal(config.watchdog.count, 1);
+    assert_string_equal(config.watchdog.watched[0].name, "(pass-through)");
+    assert_false(load_text("pass_through = true\nwatchdog = { wait_s = 60 }\n"));
+    assert_contains(errors(), "watchdog: has no flashduty_key, and in pass-through");
+}
+
 static void overrides_name_rows_of_the_vendors_table(void **state)
 {
     (void)state;
@@ -516,8 +553,8 @@ static void unknown_names_are_refused(void **state)
     static const struct refused rows[] = {
         {WHOLE "Workers = 1\n", "6: Workers: is unknown; this release has no such setting here\n"},
         {WHOLE "\n\nkeep_weeks = 30\n", "8: keep_weeks: is unknown"},
-        {WHOLE "status_key = \"" PUSH_KEY "\"\n", "6: status_key: is unknown"},
-        {WHOLE "watchdog = { url = \"https://a\" }\n", "6: watchdog: is unknown"},
+        {WHOLE "status_keys = \"" PUSH_KEY "\"\n", "6: status_keys: is unknown"},
+        {WHOLE "watchdog = { uri = \"https://a\" }\n", "6: watchdog.uri: is unknown"},
         {WHOLE "verify = \"off\"\n", "6: verify: is unknown"},
         {WHOLE "smn = {\n verified = \"off\" }\n", "7: smn.verified: is unknown"},
         {GUANCE "route = ( )" END, "5: integration 1: route: is unknown"},
@@ -732,6 +769,27 @@ static void addresses_are_checked(void **state)
         else
             assert_true(load_or_print(text));
     }
+}
+
+static void the_watchdogs_settings_are_checked(void **state)
+{
+    (void)state;
+    static const struct refused rows[] = {
+        {WHOLE "watchdog = { wait_s = 9 }\n", "6: watchdog.wait_s: is out of range; 10 to 259200"},
+        {WHOLE "watchdog = { silence_h = 8761 }\n", "6: watchdog.silence_h: is out of range"},
+        {WHOLE "watchdog = { flashduty_key = \"a b\" }\n",
+         "6: watchdog.flashduty_key: is no integration key"},
+        {WHOLE "watchdog = { url = \"ftp://a\" }\n",
+         "6: watchdog.url: is no URL to post to; it begins with https://"},
+        {WHOLE "watchdog = { url = \"http://example.com/?a\" }\n",
+         "6: watchdog.url: is http:// to another machine"},
+        {WHOLE "watchdog = { url = \"https://example.com?a#b\" }\n",
+         "6: watchdog.url: has a fragment"},
+        {WHOLE "watchdog = { url = \"https:///?a\" }\n", "6: watchdog.url: has no valid host"},
+        {WHOLE "watchdog = { url = \"https://a/?b c\" }\n",
+         "6: watchdog.url: holds a character that no URL has"},
+    };
+    ASSERT_ALL_REFUSED(rows);
 }
 
 static void hosts_are_checked(void **state)
@@ -1291,6 +1349,8 @@ int main(void)
         TEST(the_defaults_are_those_of_the_reference),
         TEST(a_file_without_settings_of_its_own_has_the_defaults),
         TEST(every_setting_is_taken),
+        TEST(the_watchdog_looks_after_every_integration),
+        TEST(in_pass_through_only_a_watchdog_with_a_key_watches),
         TEST(overrides_name_rows_of_the_vendors_table),
         TEST(labels_are_cut_at_the_first_equals_sign),
         TEST(a_label_value_has_at_most_2048_characters),
@@ -1308,6 +1368,7 @@ int main(void)
         TEST(texts_of_the_wrong_shape_are_refused),
         TEST(addresses_are_checked),
         TEST(hosts_are_checked),
+        TEST(the_watchdogs_settings_are_checked),
         TEST(what_an_integration_needs_is_missed),
         TEST(names_and_push_keys_stand_once),
         TEST(every_error_of_meaning_is_reported),

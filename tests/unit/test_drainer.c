@@ -41,7 +41,7 @@ static void leave_many(struct storing *storing, const struct destination *where,
 
 static struct drain_means means_of(struct store *store)
 {
-    return (struct drain_means){{transport, store, url}, ""};
+    return (struct drain_means){{transport, store, url}, "", NULL};
 }
 
 static bool never(void *context)

@@ -496,7 +496,7 @@ static void without_space_nothing_is_taken_and_nothing_is_lost(void **state)
     signal(SIGXFSZ, SIG_IGN);
     int64_t id = receive_to_be_sent(storing, "first", SEVERITY_CRITICAL);
     report(storing, id, TRY_FAILED);
-    limit_files(1024 * 1024);
+    limit_files(2 * 1024 * 1024);
     bool has_worked = true;
     for (; has_worked && taken < 5000; taken += has_worked) {
         snprintf(key, sizeof key, "disk-%zu", taken);

@@ -106,7 +106,7 @@ static void pass_one_through(struct world *world)
     if (event.is_unknown && below(2))
         assert_true(store_accept(store, &event, &one));
     else if (event.is_unknown)
-        store_count(store, "(pass-through)", OUTCOME_REFUSED);
+        store_refuse(store, "(pass-through)", REFUSAL_REJECTED);
     else if (event.delivery_count > 0 && event.deliveries[0].state == DELIVERY_SENDING)
         note_open(world, event.deliveries[0].id);
     arena_clear(&arena);

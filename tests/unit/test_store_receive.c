@@ -412,7 +412,7 @@ static void messages_without_an_alert_are_counted(void **state)
     struct storing *storing = *state;
     for (int i = 0; i < 3; i++)
         store_count(storing->store, "shop", OUTCOME_IGNORED);
-    store_count(storing->store, "(none)", OUTCOME_REFUSED);
+    store_refuse(storing->store, "(none)", REFUSAL_KEY);
     reopen(storing);
     struct error error = {0};
     assert_true(store_is_writable(storing->store, &error));

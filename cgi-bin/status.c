@@ -1,0 +1,6 @@
+#include "endpoint.h"
+
+int main(void)
+{
+    return endpoint_status_main();
+}
