@@ -116,9 +116,9 @@ SECONDS ?= 600
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps browser-deps lint-deps hosting-deps fuzz-deps bench-deps run hosting pack \
-	test check test-browser test-faults bench bench-growth soak tests-build lint fuzz fuzz-build fuzz-merge clean man install \
-	uninstall dist deb deb-deps
+.PHONY: all help deps run-deps test-deps browser-deps lint-deps hosting-deps fuzz-deps bench-deps run \
+	hosting pack test check test-browser test-faults bench bench-growth soak tests-build lint fuzz \
+	fuzz-build fuzz-merge clean man install uninstall dist deb deb-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 

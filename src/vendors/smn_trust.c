@@ -41,8 +41,9 @@ static const char huawei_cloud_pem[] =
 
 static const struct {
     const char *file, *pem;
+    int64_t ends_s; /* as the certificate says, which is not read before it is needed */
 } compiled_in[] = {
-    {"SMN_cn-north-4_b98100ca131b4116ab8ee7ccedbaae99.pem", huawei_cloud_pem},
+    {"SMN_cn-north-4_b98100ca131b4116ab8ee7ccedbaae99.pem", huawei_cloud_pem, 1914993604},
 };
 #define COMPILED_IN (sizeof compiled_in / sizeof *compiled_in)
 
@@ -145,7 +146,7 @@ bool smn_pins_compiled_in(struct smn_settings *settings, struct arena *arena, st
     if (!settings->pins)
         return error_out_of_memory(error);
     for (size_t i = 0; i < COMPILED_IN; i++)
-        settings->pins[i] = (struct smn_pin){NULL, compiled_in[i].file};
+        settings->pins[i] = (struct smn_pin){NULL, compiled_in[i].file, compiled_in[i].ends_s};
     settings->pin_count = COMPILED_IN;
     return true;
 }
@@ -156,12 +157,13 @@ static EVP_PKEY *compiled_in_key(const char *file)
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static EVP_PKEY *keys[COMPILED_IN];
     struct error ignored = {0};
+    int64_t ends_s;
     size_t i = 0;
     while (compiled_in[i].file != file)
         i++;
     (void)pthread_mutex_lock(&lock);
     if (!keys[i])
-        keys[i] = public_key(compiled_in[i].pem, file, &ignored);
+        keys[i] = public_key(compiled_in[i].pem, file, &ends_s, &ignored);
     EVP_PKEY *key = keys[i];
     (void)pthread_mutex_unlock(&lock);
     return key;
