@@ -84,9 +84,12 @@ HOSTING_DEPS := libc-ares-dev dpkg-dev zip ca-certificates
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
 FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
+# Of these the tests need the first line alone; a rival that is not there is left out of the bench.
+BENCH_LOAD_DEPS := wrk nginx-light libnginx-mod-http-echo spawn-fcgi
+BENCH_DEPS := $(BENCH_LOAD_DEPS) webhook jq curl gunicorn python3-flask python3-requests nodejs node-undici
 TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy \
 	haproxy apache2-suexec-custom iproute2 mount mandoc zsh systemd curl strace prometheus \
-	$(FUZZ_DEPS) $(DEB_DEPS)
+	$(BENCH_LOAD_DEPS) $(FUZZ_DEPS) $(DEB_DEPS)
 # npm comes with nodejs where that is not Debian's own.
 BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -v npm),,nodejs npm)
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
@@ -107,15 +110,15 @@ FUZZ_FOUND := build/fuzz/found
 # What a fuzzer sees compared it tries as input: the machine's environment is nobody's corpus.
 FUZZ_ENV := env -i PATH=/usr/bin:/bin
 
-# How long make test-faults goes on.
+# How long make test-faults and make soak go on.
 SECONDS ?= 600
 
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps browser-deps lint-deps hosting-deps fuzz-deps run hosting pack \
-	test check test-browser test-faults tests-build lint fuzz fuzz-build fuzz-merge clean man install \
-	uninstall dist deb deb-deps
+.PHONY: all help deps run-deps test-deps browser-deps lint-deps hosting-deps fuzz-deps bench-deps run \
+	hosting pack test check test-browser test-faults bench bench-growth soak tests-build lint fuzz \
+	fuzz-build fuzz-merge clean man install uninstall dist deb deb-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -176,6 +179,9 @@ browser-deps:
 lint-deps:
 	$(call install-deps,$(BUILD_DEPS) $(LINT_DEPS))
 
+bench-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(BENCH_DEPS))
+
 fuzz-deps:
 	$(call install-deps,$(BUILD_DEPS) $(FUZZ_DEPS))
 
@@ -229,6 +235,19 @@ build/browser/node_modules: tests/browser/package.json tests/browser/package-loc
 test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600), with 10,000 alerts, and say what came of it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/faults/long.py --seconds $(SECONDS)
+
+bench: bench-deps  ## the gateway beside others, in about 20 minutes; QUICK=1: half a minute; COMPARE=FILE: with an earlier run
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/bench/bench.py $(if $(QUICK),--quick) $(if $(COMPARE),--compare $(COMPARE)) \
+		$(if $(PUBLISH),--publish)
+
+bench-growth: bench-deps  ## what a large outbox, large bodies and many integrations cost, in about 5 minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/bench/growth.py $(if $(QUICK),--quick)
+
+soak: bench-deps  ## half of what it can take for SECONDS (600; 1800 say more), while Flashduty fails now and then
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/bench/soak.py --seconds $(SECONDS)
 
 tests-build: all $(UNIT_TESTS)
 

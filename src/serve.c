@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -20,8 +19,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/null_device.h"
-#include "base/write_all.h"
 #include "cgi.h"
+#include "head_ways.h"
 #include "records.h"
 
 /* Connections that have sent nothing yet, or wait for a thread: each costs a descriptor. Others are
@@ -36,6 +35,8 @@
 #define STOP_GRACE_MS 300
 /* How often it is looked whether there is a place again, besides when a thread makes one. */
 #define HELD_TICK_MS 50
+/* How often it is looked who takes too long to send. */
+#define WATCH_TICK_MS 250
 /* Connections taken before those that have been taken are looked at. */
 #define ACCEPT_BATCH 64
 #define WARNING_INTERVAL_MS 10000
@@ -67,26 +68,33 @@ struct reader {
     /* While a request is read, for the watch over slow peers; guarded by the pool's lock. The
      * descriptor is a copy: libfcgi closes its own when it likes, and the number is used again. */
     struct connection watched;
+    /* While there is nothing to do: the last one to fall asleep is the first to be called, because
+     * its stack and its memory are still warm. Guarded by the pool's lock. */
+    pthread_cond_t called;
+    struct reader *next_asleep;
+    bool is_asleep;
 };
 
 struct pool {
     const struct server *server;
     pthread_mutex_t lock;
-    pthread_cond_t arrived;  /* a connection for a thread, or the end */
     pthread_cond_t released; /* a worker's place, or a thread that has nothing more to do */
     struct connection queue[WAITING_MAX];
     size_t queue_start, queue_length;
     struct reader *readers;
     size_t reader_count, reader_max, idle_count;
+    struct reader *asleep;
     int workers_busy;
     bool is_stopping;
+    bool is_held; /* the accepting loop waits for a place in the queue */
+    struct head_ways ways;
     int wake; /* eventfd: the accepting loop looks at the queue again */
 
     /* The accepting loop's own. With those in the queue there are never more than `places`. */
     struct connection silent[WAITING_MAX];
     size_t silent_count, places;
     int64_t held_since_ms; /* since when connections may wait in the backlog; 0: none does */
-    int64_t warned_ms;
+    int64_t warned_ms, watched_ms;
 };
 
 static volatile sig_atomic_t stop_signal;
@@ -186,7 +194,11 @@ static void release_worker(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->workers_busy--;
-    pthread_cond_broadcast(&pool->released);
+    /* One place is for one thread; at the end finish() waits, too. */
+    if (pool->is_stopping)
+        pthread_cond_broadcast(&pool->released);
+    else
+        pthread_cond_signal(&pool->released);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -235,26 +247,27 @@ static void answer(struct reader *reader, struct fastcgi_source *peer, int64_t a
     request_clear(&request);
 }
 
-/* Reads the head, and lets libfcgi have it from a file: it reads only to the end of that. */
-static bool read_head(struct records *records, FCGX_Request *fastcgi)
+/* Reads the head, and lets libfcgi have it: it reads only to the end of that. */
+static bool read_head(struct head_ways *ways, struct records *records, FCGX_Request *fastcgi)
 {
     struct text head = {0};
+    struct head_way way = {-1, -1};
     bool is_read = records_read_head(records, &head);
-    int file = is_read ? memfd_create("head", MFD_CLOEXEC) : -1;
-    if (is_read && file < 0)
+    if (is_read)
+        way = head_ways_lend(ways, &head);
+    if (is_read && way.out < 0)
         log_event(LOG_ERROR, "a request cannot be read", "reason", strerror(errno), NULL);
-    is_read = file >= 0 && write_all(file, text_string(&head), head.length) &&
-              lseek(file, 0, SEEK_SET) == 0;
     text_clear(&head);
     /* No listening socket: after a role that is none libfcgi would accept from it by itself. */
     FCGX_InitRequest(fastcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
-    fastcgi->ipcFd = file;
+    fastcgi->ipcFd = way.out;
     fastcgi->keepConnection = 1;
-    if (!is_read || FCGX_Accept_r(fastcgi) < 0) {
+    if (way.out < 0 || FCGX_Accept_r(fastcgi) < 0) {
         FCGX_Free(fastcgi, 1);
+        head_ways_drop(way);
         return false;
     }
-    close(file);
+    head_ways_take_back(ways, way);
     fastcgi->ipcFd = records->descriptor;
     return true;
 }
@@ -271,7 +284,7 @@ static void serve_connection(struct reader *reader, struct connection connection
     set_silence(connection.descriptor, SO_RCVTIMEO, HEAD_SILENCE_S);
     set_silence(connection.descriptor, SO_SNDTIMEO, SEND_SILENCE_S);
     records_init(&records, connection.descriptor);
-    if (!read_head(&records, &fastcgi)) {
+    if (!read_head(&reader->pool->ways, &records, &fastcgi)) {
         records_clear(&records);
         stop_watching(reader);
         close(connection.descriptor);
@@ -292,25 +305,54 @@ static void serve_connection(struct reader *reader, struct connection connection
 
 /* ---- threads ---- */
 
+/* With the lock held. */
+static void sleep_until_called(struct reader *reader)
+{
+    struct pool *pool = reader->pool;
+    reader->is_asleep = true;
+    reader->next_asleep = pool->asleep;
+    pool->asleep = reader;
+    while (reader->is_asleep)
+        pthread_cond_wait(&reader->called, &pool->lock);
+}
+
+/* Takes one off the sleepers, whom the caller wakes when it has let the lock go. NULL: none. */
+static struct reader *call_reader(struct pool *pool)
+{
+    struct reader *reader = pool->asleep;
+    if (!reader)
+        return NULL;
+    pool->asleep = reader->next_asleep;
+    reader->is_asleep = false;
+    return reader;
+}
+
+static void wake_accepting_loop(struct pool *pool)
+{
+    const uint64_t one = 1;
+    if (write(pool->wake, &one, sizeof one) < 0 && errno != EAGAIN)
+        log_event(LOG_WARNING, "the accepting loop cannot be woken", NULL);
+}
+
 static void *read_connections(void *context)
 {
     struct reader *reader = context;
     struct pool *pool = reader->pool;
-    const uint64_t one = 1;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         pool->idle_count++;
         while (pool->queue_length == 0 && !pool->is_stopping)
-            pthread_cond_wait(&pool->arrived, &pool->lock);
+            sleep_until_called(reader);
         if (pool->queue_length == 0)
             break;
         pool->idle_count--;
         struct connection connection = pool->queue[pool->queue_start];
         pool->queue_start = (pool->queue_start + 1) % WAITING_MAX;
         pool->queue_length--;
+        bool is_held = pool->is_held;
         pthread_mutex_unlock(&pool->lock);
-        if (write(pool->wake, &one, sizeof one) < 0 && errno != EAGAIN)
-            log_event(LOG_WARNING, "the accepting loop cannot be woken", NULL);
+        if (is_held)
+            wake_accepting_loop(pool);
         serve_connection(reader, connection);
         pthread_mutex_lock(&pool->lock);
     }
@@ -330,7 +372,9 @@ static void add_reader(struct pool *pool)
         return;
     pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
     *reader = (struct reader){.pool = pool, .watched = {.descriptor = -1}};
-    int failure = pthread_create(&reader->thread, &attributes, read_connections, reader);
+    int failure = pthread_cond_init(&reader->called, NULL);
+    if (!failure)
+        failure = pthread_create(&reader->thread, &attributes, read_connections, reader);
     pthread_attr_destroy(&attributes);
     if (!failure)
         pool->reader_count++;
@@ -344,8 +388,10 @@ static void enqueue(struct pool *pool, struct connection connection)
     pthread_mutex_lock(&pool->lock);
     pool->queue[(pool->queue_start + pool->queue_length++) % WAITING_MAX] = connection;
     add_reader(pool);
-    pthread_cond_signal(&pool->arrived);
+    struct reader *called = call_reader(pool);
     pthread_mutex_unlock(&pool->lock);
+    if (called)
+        pthread_cond_signal(&called->called);
 }
 
 /* ---- the accepting loop ---- */
@@ -354,6 +400,7 @@ static bool has_place(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     bool has_place = pool->silent_count + pool->queue_length < pool->places;
+    pool->is_held = !has_place;
     pthread_mutex_unlock(&pool->lock);
     return has_place;
 }
@@ -425,6 +472,9 @@ static void accept_connections(struct pool *pool)
 /* Cuts off who takes too long to send its request: reads end as if it had gone. */
 static void watch_readers(struct pool *pool, int64_t now_ms)
 {
+    if (now_ms - pool->watched_ms < WATCH_TICK_MS)
+        return;
+    pool->watched_ms = now_ms;
     pthread_mutex_lock(&pool->lock);
     for (size_t i = 0; i < pool->reader_count; i++) {
         const struct connection *watched = &pool->readers[i].watched;
@@ -530,13 +580,16 @@ static bool finish(struct pool *pool)
     hear_silent(pool);
     pthread_mutex_lock(&pool->lock);
     pool->is_stopping = true;
-    pthread_cond_broadcast(&pool->arrived);
+    for (struct reader *called; (called = call_reader(pool));)
+        pthread_cond_signal(&called->called);
     bool is_late = false;
     while ((pool->idle_count < pool->reader_count || pool->queue_length > 0) && !is_late)
         is_late = pthread_cond_timedwait(&pool->released, &pool->lock, &until) == ETIMEDOUT;
     pthread_mutex_unlock(&pool->lock);
-    for (size_t i = 0; i < pool->reader_count && !is_late; i++)
+    for (size_t i = 0; i < pool->reader_count && !is_late; i++) {
         pthread_join(pool->readers[i].thread, NULL);
+        pthread_cond_destroy(&pool->readers[i].called);
+    }
     return !is_late;
 }
 
@@ -569,9 +622,10 @@ static bool pool_init(struct pool *pool, const struct server *server)
     pool->places = count_places(pool);
     pool->readers = calloc(pool->reader_max, sizeof *pool->readers);
     pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return pool->readers && pool->wake >= 0 && !pthread_condattr_init(&monotonic) &&
+    return pool->readers && pool->wake >= 0 && head_ways_init(&pool->ways) &&
+           !pthread_condattr_init(&monotonic) &&
            !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
-           !pthread_mutex_init(&pool->lock, NULL) && !pthread_cond_init(&pool->arrived, NULL) &&
+           !pthread_mutex_init(&pool->lock, NULL) &&
            !pthread_cond_init(&pool->released, &monotonic) &&
            fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) == 0;
 }
@@ -600,8 +654,8 @@ static int serve_fastcgi(const struct server *server)
         _exit(EXIT_SUCCESS);
     }
     pthread_cond_destroy(&pool->released);
-    pthread_cond_destroy(&pool->arrived);
     pthread_mutex_destroy(&pool->lock);
+    head_ways_clear(&pool->ways);
     pool_free(pool);
     return EXIT_SUCCESS;
 }

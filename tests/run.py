@@ -41,6 +41,7 @@ FOLDERS = {
     "endpoints": paths.VARIANTS,
     "framing": paths.VARIANTS,
     "simulator": ("release",),
+    "bench": ("release",),
 }
 # Needs a browser; `make test-browser` asks for it by name.
 BROWSER = {"browser": ("release",)}

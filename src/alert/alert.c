@@ -51,12 +51,25 @@ static bool is_control(const char *text, size_t length)
     return length == 2 && first == 0xc2 && (unsigned char)text[1] < 0xa0;
 }
 
+/* How many bytes stand there that are always copied: ASCII that is neither space nor brace. */
+static size_t plain_length(const char *text)
+{
+    const char *at = text;
+    while (*at > ' ' && *at < 0x7f && *at != '{')
+        at++;
+    return (size_t)(at - text);
+}
+
 /* Copies text without control characters and without anything that Flashduty would evaluate. */
 static void append_clean(struct text *out, const char *text, enum shape shape)
 {
     bool gap = false;
     for (size_t length; *text; text += length) {
         bool is_space = *text == ' ' || *text == '\t';
+        if (!gap && (length = plain_length(text)) > 0) {
+            text_append(out, text, length);
+            continue;
+        }
         if ((length = line_break(text)) > 0) {
             if (shape == SHAPE_TEXT)
                 text_putc(out, '\n');

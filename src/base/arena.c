@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BLOCK_BYTES 16384
+/* Of the first block and of those after it: many arenas hold a few hundred bytes, and what is given
+ * back is wiped whole. */
+#define FIRST_BLOCK_BYTES 2048
+#define BLOCK_BYTES 16384
 
 struct arena_block {
     struct arena_block *next;
@@ -24,19 +27,21 @@ void *arena_alloc(struct arena *arena, size_t size)
     size = (size + align - 1) / align * align;
     struct arena_block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
-        size_t space = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
-        block = calloc(1, sizeof *block + space);
+        size_t space = block ? BLOCK_BYTES : FIRST_BLOCK_BYTES;
+        space = size > space ? size : space;
+        block = malloc(sizeof *block + space);
         if (!block) {
             arena->failed = true;
             return NULL;
         }
         block->size = space;
+        block->used = 0;
         block->next = arena->blocks;
         arena->blocks = block;
     }
     void *memory = block->data + block->used;
     block->used += size;
-    return memory;
+    return memset(memory, 0, size);
 }
 
 const char *arena_copy(struct arena *arena, const char *text, size_t length)

@@ -82,12 +82,6 @@ bool random_hex(size_t count, char *out)
 
 bool secret_equal(const char *a, const char *b)
 {
-    unsigned char of_a[SHA256_BYTES], of_b[SHA256_BYTES];
-    size_t length_a = strlen(a), length_b = strlen(b);
-    bool is_equal = EVP_Digest(a, length_a, of_a, NULL, EVP_sha256(), NULL) == 1 &&
-                    EVP_Digest(b, length_b, of_b, NULL, EVP_sha256(), NULL) == 1 &&
-                    CRYPTO_memcmp(of_a, of_b, sizeof of_a) == 0 && length_a == length_b;
-    explicit_bzero(of_a, sizeof of_a);
-    explicit_bzero(of_b, sizeof of_b);
-    return is_equal;
+    size_t length = strlen(a);
+    return length == strlen(b) && CRYPTO_memcmp(a, b, length) == 0;
 }

@@ -20,7 +20,8 @@ bool hmac_hex(const void *key, size_t length, const char *text, char out[static 
  * gives none. */
 bool random_hex(size_t count, char *out) __attribute__((nonnull, warn_unused_result));
 
-/* Whether two secrets are equal, in a time that depends on neither's content. */
+/* Whether two secrets are equal, in a time that depends on their lengths and on nothing else of
+ * them. */
 bool secret_equal(const char *a, const char *b) __attribute__((nonnull));
 
 #endif

@@ -114,13 +114,9 @@ static bool scan_string(struct scanner *scanner)
     scanner->at++;
     text_putc(&scanner->out, '"');
     for (;;) {
-        const char *run = scanner->at;
-        size_t length = 0;
-        while (scanner->at < scanner->end && *scanner->at != '"' && *scanner->at != '\\' &&
-               (unsigned char)*scanner->at >= 0x20 &&
-               (length = utf8_sequence(scanner->at, (size_t)(scanner->end - scanner->at))) > 0)
-            scanner->at += length;
-        text_append(&scanner->out, run, (size_t)(scanner->at - run));
+        size_t run = text_plain_length(scanner->at, scanner->end);
+        text_append(&scanner->out, scanner->at, run);
+        scanner->at += run;
         int c = peek(scanner);
         if (c == '"')
             break;
@@ -255,8 +251,14 @@ static bool note_member(struct scanner *scanner, size_t name)
     }
     struct json_member *member = &json->members[json->member_count++];
     member->value = scanner->at;
-    cJSON *decoded =
-        cJSON_ParseWithLength(text_string(&scanner->out) + name, scanner->out.length - name - 1);
+    /* With its quotes, without the colon. */
+    const char *written = text_string(&scanner->out) + name;
+    size_t length = scanner->out.length - name - 1;
+    if (!memchr(written, '\\', length)) {
+        member->name = arena_copy(&json->arena, written + 1, length - 2);
+        return !json->arena.failed || error_out_of_memory(scanner->error);
+    }
+    cJSON *decoded = cJSON_ParseWithLength(written, length);
     member->name = arena_string(&json->arena, cJSON_GetStringValue(decoded));
     cJSON_Delete(decoded);
     return json->arena.failed || !decoded ? error_out_of_memory(scanner->error) : true;

@@ -17,13 +17,18 @@ static bool fail(struct text *text)
     return false;
 }
 
+static bool has_space(const struct text *text, size_t more)
+{
+    return more < text->size - text->length;
+}
+
 static bool reserve(struct text *text, size_t more)
 {
+    if (has_space(text, more))
+        return true;
     if (text->failed || more >= SIZE_MAX / 2 - text->length)
         return fail(text);
     size_t needed = text->length + more + 1;
-    if (needed <= text->size)
-        return true;
     size_t size = text->size ? text->size * 2 : TEXT_BYTES_MIN;
     if (size < needed)
         size = needed;
@@ -140,25 +145,40 @@ static void put_escape(struct text *text, unsigned char byte)
     text_printf(text, "\\u%04x", byte);
 }
 
+size_t text_plain_length(const char *at, const char *end)
+{
+    const char *start = at;
+    size_t length = 1;
+    while (at < end && length > 0) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte >= 0x80)
+            length = utf8_sequence(at, (size_t)(end - at));
+        else
+            length = byte >= 0x20 && byte != '"' && byte != '\\';
+        at += length;
+    }
+    return (size_t)(at - start);
+}
+
 void text_json(struct text *text, const char *string)
 {
     if (!string) {
         text_puts(text, "null");
         return;
     }
-    size_t left = strlen(string);
+    const char *end = string + strlen(string);
     text_putc(text, '"');
-    while (left > 0) {
-        unsigned char byte = (unsigned char)*string;
-        size_t length = utf8_sequence(string, left);
-        if (length == 0)
-            text_puts(text, REPLACEMENT);
-        else if (byte < 0x20 || byte == '"' || byte == '\\')
-            put_escape(text, byte);
+    while (string < end) {
+        size_t plain = text_plain_length(string, end);
+        text_append(text, string, plain);
+        string += plain;
+        if (string == end)
+            break;
+        if ((unsigned char)*string < 0x80)
+            put_escape(text, (unsigned char)*string);
         else
-            text_append(text, string, length);
-        string += length ? length : 1;
-        left -= length ? length : 1;
+            text_puts(text, REPLACEMENT);
+        string++;
     }
     text_putc(text, '"');
 }

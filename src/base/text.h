@@ -39,6 +39,9 @@ void text_clear(struct text *text) __attribute__((nonnull));
  * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
 size_t utf8_sequence(const char *bytes, size_t length) __attribute__((nonnull));
 
+/* How many bytes from `at` on, before end, may stand in a JSON string as they are. */
+size_t text_plain_length(const char *at, const char *end) __attribute__((nonnull));
+
 /* Appends code point as UTF-8; U+FFFD for what is none. */
 void text_code_point(struct text *text, unsigned code_point) __attribute__((nonnull));
 

@@ -175,6 +175,8 @@ static void settle(struct sending *sending, struct delivery *delivery)
     /* Whoever asks for a pause asks it of all that goes there: the store sees to that. */
     delivery->is_over = delivery->answer.verdict != VERDICT_RETRY ||
                         (delivery->id != 0 && delivery->retry_after_s > 0);
+    if (delivery->is_over)
+        return;
     int64_t asked_ms = (int64_t)delivery->retry_after_s * 1000;
     int64_t wait_ms = pause_ms(delivery->tries);
     delivery->next_try_ms = clock_monotonic_ms() + (asked_ms > wait_ms ? asked_ms : wait_ms);

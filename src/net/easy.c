@@ -32,6 +32,9 @@ static const struct number common_numbers[] = {
     {CURLOPT_PROXY_SSL_VERIFYHOST, 2},
     {CURLOPT_MAXAGE_CONN, IDLE_MAX_S},
     {CURLOPT_TCP_KEEPALIVE, 1},
+    /* Made for each transfer and wiped whole after it, however little was in them. */
+    {CURLOPT_UPLOAD_BUFFERSIZE, 16384},
+    {CURLOPT_BUFFERSIZE, 4096},
     /* Without it, giving up on a name waits for the resolver. */
     {CURLOPT_QUICK_EXIT, 1},
 };

@@ -1,8 +1,9 @@
 #include "net/transport.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "net/easy.h"
@@ -49,8 +50,12 @@ void transport_leave(struct transport *transport)
     (void)pthread_mutex_unlock(&transport->mutex);
     if (!is_last)
         return;
-    (void)pthread_cond_destroy(&transport->changed);
     (void)pthread_mutex_destroy(&transport->mutex);
+    waiters_clear(&transport->waiters);
+    if (transport->poll >= 0)
+        close(transport->poll);
+    if (transport->wake >= 0)
+        close(transport->wake);
     wipe_free_string(transport->ca_file);
     wipe_free_string(transport->proxy);
     free(transport);
@@ -72,44 +77,30 @@ void transport_call_release(struct transport_call *call)
     transport_leave(transport);
 }
 
-/* Under the mutex. */
-static void put_in_inbox(struct transport *transport, struct transport_call *call)
+/* Under the mutex. Whether the loop has to be woken: it takes all there is when it comes. */
+static bool put_in_inbox(struct transport *transport, struct transport_call *call)
 {
-    if (!call->is_in_inbox) {
-        call->is_in_inbox = true;
-        call->next_in_inbox = NULL;
-        *transport->inbox_end = call;
-        transport->inbox_end = &call->next_in_inbox;
-    }
-    if (transport->multi)
-        (void)curl_multi_wakeup(transport->multi);
-}
-
-static bool prepare_locks(struct transport *transport)
-{
-    pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic))
+    bool was_empty = !transport->inbox;
+    if (call->is_in_inbox)
         return false;
-    bool is_ready = !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
-                    !pthread_cond_init(&transport->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    if (is_ready && pthread_mutex_init(&transport->mutex, NULL)) {
-        (void)pthread_cond_destroy(&transport->changed);
-        is_ready = false;
-    }
-    return is_ready;
+    call->is_in_inbox = true;
+    call->next_in_inbox = NULL;
+    *transport->inbox_end = call;
+    transport->inbox_end = &call->next_in_inbox;
+    return was_empty && transport->is_threaded;
 }
 
 struct transport *transport_new(const char *ca_file, const char *proxy, bool threaded,
                                 struct error *error)
 {
     struct transport *transport = calloc(1, sizeof *transport);
-    if (!transport || !prepare_locks(transport)) {
+    if (!transport || pthread_mutex_init(&transport->mutex, NULL)) {
         free(transport);
         (void)error_out_of_memory(error);
         return NULL;
     }
     transport->users = 1;
+    transport->wake = transport->poll = -1;
     transport->is_threaded = threaded;
     transport->inbox_end = &transport->inbox;
     transport->ca_file = copy(ca_file, strlen(ca_file));
@@ -121,22 +112,19 @@ struct transport *transport_new(const char *ca_file, const char *proxy, bool thr
     return NULL;
 }
 
-static struct timespec time_of(int64_t ms)
-{
-    if (ms < 0)
-        ms = 0;
-    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-}
-
 /* The thread frees the transport later if it cannot end now. */
 static void stop_thread(struct transport *transport)
 {
-    struct timespec until = time_of(clock_monotonic_ms() + STOP_TIMEOUT_MS);
-    int result = 0;
+    int64_t until_ms = clock_monotonic_ms() + STOP_TIMEOUT_MS;
     (void)pthread_mutex_lock(&transport->mutex);
-    while (!transport->has_ended && result == 0)
-        result = pthread_cond_timedwait(&transport->changed, &transport->mutex, &until);
+    transport->stopper = waiters_lend(&transport->waiters);
+    bool is_in_time = transport->stopper != NULL;
+    while (!transport->has_ended && is_in_time)
+        is_in_time = waiter_wait(transport->stopper, &transport->mutex, until_ms);
     bool has_ended = transport->has_ended;
+    if (transport->stopper)
+        waiters_take_back(&transport->waiters, transport->stopper);
+    transport->stopper = NULL;
     (void)pthread_mutex_unlock(&transport->mutex);
     if (has_ended)
         (void)pthread_join(transport->thread, NULL);
@@ -151,9 +139,9 @@ void transport_free(struct transport *transport)
     (void)pthread_mutex_lock(&transport->mutex);
     transport->is_stopping = true;
     bool has_loop = transport->multi != NULL;
-    if (has_loop)
-        (void)curl_multi_wakeup(transport->multi);
     (void)pthread_mutex_unlock(&transport->mutex);
+    if (has_loop)
+        loop_wake(transport);
     if (has_loop && transport->is_threaded)
         stop_thread(transport);
     else if (has_loop)
@@ -204,15 +192,24 @@ struct transport_call *transport_post(struct transport *transport, const char *u
     call->deadline_ms = clock_monotonic_ms() + timeout_ms;
     (void)pthread_mutex_lock(&transport->mutex);
     bool is_accepted = !transport->is_stopping && loop_start(transport);
-    if (is_accepted) {
-        transport->users++;
-        put_in_inbox(transport, call);
-    }
+    transport->users += is_accepted;
+    bool is_news = is_accepted && put_in_inbox(transport, call);
     (void)pthread_mutex_unlock(&transport->mutex);
+    if (is_news)
+        loop_wake(transport);
     if (is_accepted)
         return call;
     dispose(call);
     return NULL;
+}
+
+/* Under the mutex. Whoever waits for the calls that are there. */
+static void set_waiter(struct transport_call *const *calls, size_t count, struct waiter *waiter)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (calls[i])
+            calls[i]->waiter = waiter;
+    }
 }
 
 /* Under the mutex. */
@@ -228,12 +225,18 @@ static bool is_any_done(struct transport_call *const *calls, size_t count)
 static void wait_for_thread(struct transport *transport, struct transport_call *const *calls,
                             size_t count, int64_t until_ms)
 {
-    struct timespec until = time_of(until_ms);
-    int result = 0;
     (void)pthread_mutex_lock(&transport->mutex);
-    while (!is_any_done(calls, count) && result == 0)
-        result = pthread_cond_timedwait(&transport->changed, &transport->mutex, &until);
+    struct waiter *waiter = waiters_lend(&transport->waiters);
+    bool is_in_time = waiter != NULL;
+    set_waiter(calls, count, waiter);
+    while (!is_any_done(calls, count) && is_in_time)
+        is_in_time = waiter_wait(waiter, &transport->mutex, until_ms);
+    set_waiter(calls, count, NULL);
+    if (waiter)
+        waiters_take_back(&transport->waiters, waiter);
     (void)pthread_mutex_unlock(&transport->mutex);
+    if (!waiter)
+        (void)poll(NULL, 0, 1); /* so that its caller's loop does not race */
 }
 
 /* No other thread is there to change what is_any_done reads. */
@@ -283,11 +286,11 @@ void transport_call_free(struct transport_call *call)
     struct transport *transport = call->transport;
     (void)pthread_mutex_lock(&transport->mutex);
     bool is_done = call->is_done;
-    if (!is_done) {
-        call->is_abandoned = true;
-        put_in_inbox(transport, call);
-    }
+    call->is_abandoned = !is_done;
+    bool is_news = !is_done && put_in_inbox(transport, call);
     (void)pthread_mutex_unlock(&transport->mutex);
+    if (is_news)
+        loop_wake(transport);
     if (is_done)
         transport_call_release(call);
     else if (!transport->is_threaded)

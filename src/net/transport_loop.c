@@ -1,11 +1,14 @@
 #include "net/transport_loop.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -90,14 +93,27 @@ static CURLcode set_post(const struct transport_call *call)
     return CURLE_OK;
 }
 
-/* Publishes what came of a call; from here on its owner may free it. */
-static void publish(struct transport_call *call)
+static void end(struct transport_call *call)
 {
-    struct transport *transport = call->transport;
+    call->next_over = call->transport->over;
+    call->transport->over = call;
+}
+
+/* Publishes what came of the calls that have ended; from here on their owners may free them. */
+static void publish(struct transport *transport)
+{
+    struct waiter *woken = NULL;
+    if (!transport->over)
+        return;
     (void)pthread_mutex_lock(&transport->mutex);
-    call->is_done = true;
-    (void)pthread_cond_broadcast(&transport->changed);
+    for (struct transport_call *call = transport->over, *next; call; call = next) {
+        next = call->next_over;
+        call->is_done = true;
+        waiter_note(call->waiter, &woken);
+    }
+    transport->over = NULL;
     (void)pthread_mutex_unlock(&transport->mutex);
+    waiters_wake(woken);
 }
 
 static void close_easy(struct transport_call *call)
@@ -151,9 +167,10 @@ void loop_empty_inbox(struct transport *transport)
             close_easy(call);
             transport_call_release(call);
         } else if (!start(call)) {
-            publish(call);
+            end(call);
         }
     }
+    publish(transport);
 }
 
 /* ---- ending calls ---- */
@@ -172,7 +189,7 @@ static void finish(struct transport_call *call, CURLcode code)
         easy_describe(call->easy, code, &settings, call->failure, sizeof call->failure);
     }
     close_easy(call);
-    publish(call);
+    end(call);
 }
 
 static void collect(struct transport *transport)
@@ -188,23 +205,99 @@ static void collect(struct transport *transport)
     }
 }
 
-void loop_turn(struct transport *transport)
+/* ---- what libcurl waits for ---- */
+
+/* libcurl's own loop looks at every call at each turn; this one only at those with news. */
+static int note_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *known)
+{
+    struct transport *transport = context;
+    struct epoll_event event = {.data.fd = socket};
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        (void)epoll_ctl(transport->poll, EPOLL_CTL_DEL, socket, NULL);
+        (void)curl_multi_assign(transport->multi, socket, NULL);
+        return 0;
+    }
+    event.events |= what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0;
+    event.events |= what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0;
+    /* A number that was closed and is used again is no longer there. */
+    bool is_noted = (known && !epoll_ctl(transport->poll, EPOLL_CTL_MOD, socket, &event)) ||
+                    !epoll_ctl(transport->poll, EPOLL_CTL_ADD, socket, &event) ||
+                    !epoll_ctl(transport->poll, EPOLL_CTL_MOD, socket, &event);
+    (void)curl_multi_assign(transport->multi, socket, is_noted ? transport : NULL);
+    return is_noted ? 0 : -1;
+}
+
+static int note_timer(CURLM *multi, long timeout_ms, void *context)
+{
+    struct transport *transport = context;
+    (void)multi;
+    transport->timer_ms = timeout_ms < 0 ? -1 : clock_monotonic_ms() + timeout_ms;
+    return 0;
+}
+
+static void act(struct transport *transport, curl_socket_t socket, int news)
 {
     int running;
-    loop_empty_inbox(transport);
-    if (curl_multi_perform(transport->multi, &running) != CURLM_OK) {
-        while (transport->under_way)
-            finish(transport->under_way, CURLE_OUT_OF_MEMORY);
+    if (curl_multi_socket_action(transport->multi, socket, news, &running) == CURLM_OK)
+        return;
+    while (transport->under_way)
+        finish(transport->under_way, CURLE_OUT_OF_MEMORY);
+}
+
+static void act_on_event(struct transport *transport, const struct epoll_event *event)
+{
+    uint64_t ignored;
+    int news = 0;
+    if (event->data.fd == transport->wake) {
+        if (read(transport->wake, &ignored, sizeof ignored) < 0)
+            return;
+        return;
     }
+    news |= event->events & EPOLLIN ? CURL_CSELECT_IN : 0;
+    news |= event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0;
+    news |= event->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0;
+    act(transport, event->data.fd, news);
+}
+
+static void act_on_timer(struct transport *transport)
+{
+    if (transport->timer_ms < 0 || clock_monotonic_ms() < transport->timer_ms)
+        return;
+    transport->timer_ms = -1;
+    act(transport, CURL_SOCKET_TIMEOUT, 0);
+}
+
+void loop_turn(struct transport *transport)
+{
+    int count = transport->ready_count;
+    transport->ready_count = 0;
+    for (int i = 0; i < count; i++)
+        act_on_event(transport, &transport->ready[i]);
+    loop_empty_inbox(transport);
+    act_on_timer(transport);
     collect(transport);
+    publish(transport);
 }
 
 void loop_rest(struct transport *transport, int64_t ms)
 {
     static const struct timespec pause = {.tv_nsec = 10000000};
-    int timeout = ms > IDLE_POLL_MS ? IDLE_POLL_MS : (int)ms;
-    if (curl_multi_poll(transport->multi, NULL, 0, timeout, NULL) != CURLM_OK)
+    int64_t left_ms = transport->timer_ms < 0 ? ms : transport->timer_ms - clock_monotonic_ms();
+    ms = left_ms < ms ? left_ms : ms;
+    ms = ms < IDLE_POLL_MS ? ms : IDLE_POLL_MS;
+    int count = epoll_wait(transport->poll, transport->ready, EVENTS_AT_ONCE, ms > 0 ? (int)ms : 0);
+    if (count < 0 && errno != EINTR)
         (void)nanosleep(&pause, NULL); /* so that a poll that fails does not make the loop race */
+    transport->ready_count = count > 0 ? count : 0;
+}
+
+void loop_wake(const struct transport *transport)
+{
+    const uint64_t one = 1;
+    /* It can only fail when it is woken already. */
+    if (write(transport->wake, &one, sizeof one) < 0)
+        return;
 }
 
 /* Ends every call; the owners of those under way learn that nothing will come. The inbox is last:
@@ -216,7 +309,7 @@ static void end_calls(struct transport *transport)
     while ((call = transport->under_way)) {
         (void)snprintf(call->failure, sizeof call->failure, "given up: the process is stopping");
         close_easy(call);
-        publish(call);
+        end(call);
     }
     while ((call = take_from_inbox(transport, &is_abandoned))) {
         if (is_abandoned) {
@@ -224,9 +317,10 @@ static void end_calls(struct transport *transport)
         } else {
             (void)snprintf(call->failure, sizeof call->failure,
                            "not sent: the process is stopping");
-            publish(call);
+            end(call);
         }
     }
+    publish(transport);
 }
 
 void loop_close(struct transport *transport)
@@ -258,8 +352,10 @@ static void *run(void *context)
     loop_close(transport);
     (void)pthread_mutex_lock(&transport->mutex);
     transport->has_ended = true;
-    (void)pthread_cond_broadcast(&transport->changed);
+    struct waiter *woken = NULL;
+    waiter_note(transport->stopper, &woken);
     (void)pthread_mutex_unlock(&transport->mutex);
+    waiters_wake(woken);
     transport_leave(transport);
     return NULL;
 }
@@ -278,26 +374,45 @@ static bool start_thread(struct transport *transport)
 }
 
 /* TLS sessions belong to an easy handle unless they are shared; nothing but the loop uses the
- * share, so it needs no locks. The wake-up is tried because libcurl makes a multi without one when
- * descriptors run out. */
-static bool is_usable(CURLM *multi, CURLSH *tls_sessions)
+ * share, so it needs no locks. */
+static bool is_usable(struct transport *transport, CURLM *multi, CURLSH *tls_sessions)
 {
     return multi && tls_sessions &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, note_socket) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, note_timer) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) == CURLM_OK &&
            curl_share_setopt(tls_sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) ==
                CURLSHE_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK &&
-           curl_multi_wakeup(multi) == CURLM_OK;
+           curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK;
+}
+
+static bool make_poll(struct transport *transport)
+{
+    if (transport->poll >= 0)
+        return true;
+    if (transport->wake < 0)
+        transport->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = transport->wake};
+    int made = transport->wake < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+    if (made >= 0 && epoll_ctl(made, EPOLL_CTL_ADD, transport->wake, &event)) {
+        close(made);
+        made = -1;
+    }
+    transport->poll = made;
+    return made >= 0;
 }
 
 bool loop_start(struct transport *transport)
 {
     if (transport->multi)
         return true;
+    transport->timer_ms = -1;
     transport->multi = curl_multi_init();
     transport->tls_sessions = curl_share_init();
-    if (is_usable(transport->multi, transport->tls_sessions) &&
+    if (make_poll(transport) && is_usable(transport, transport->multi, transport->tls_sessions) &&
         (!transport->is_threaded || start_thread(transport)))
         return true;
     (void)curl_multi_cleanup(transport->multi);

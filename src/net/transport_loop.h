@@ -8,12 +8,15 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 
 #include "base/text.h"
+#include "base/waiter.h"
 #include "net/certificate_store.h"
 #include "net/transport.h"
 
 #define FAILURE_SIZE 1024
+#define EVENTS_AT_ONCE 64
 
 /*
  * A call belongs to its owner until it is done, and is then read only. An owner who gives it back
@@ -29,12 +32,14 @@ struct transport_call {
     /* The loop's until done. */
     CURL *easy;
     struct transport_call *previous, *next;
+    struct transport_call *next_over; /* among those whose end is to be published */
     struct text answer;
     long status, retry_after_s;
     char failure[FAILURE_SIZE];
 
     /* Under the mutex. */
     struct transport_call *next_in_inbox;
+    struct waiter *waiter; /* woken when it is done; NULL: nobody waits */
     bool is_in_inbox, is_done, is_abandoned;
 };
 
@@ -43,7 +48,9 @@ struct transport {
     bool is_threaded;
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* a call is done, or the loop has ended */
+    struct waiters waiters;
+    struct waiter *stopper; /* woken when the loop has ended */
+    int wake;               /* an eventfd that wakes the loop; -1: not made yet */
 
     /* Under the mutex. The inbox holds what the loop has to start or to drop. */
     size_t users; /* the owner, the thread and every call: the last one frees */
@@ -54,7 +61,11 @@ struct transport {
 
     /* The loop's. */
     CURLSH *tls_sessions;
-    struct transport_call *under_way;
+    struct transport_call *under_way, *over;
+    int poll;         /* an epoll of libcurl's sockets and `wake`; -1: not made yet */
+    int64_t timer_ms; /* monotonic: when libcurl wants to be called; -1: not at all */
+    struct epoll_event ready[EVENTS_AT_ONCE];
+    int ready_count;
     struct certificate_store certificates;
     bool has_certificates;
 };
@@ -69,6 +80,9 @@ void loop_turn(struct transport *transport) __attribute__((nonnull));
 void loop_rest(struct transport *transport, int64_t ms) __attribute__((nonnull));
 /* Ends every call, then the loop. */
 void loop_close(struct transport *transport) __attribute__((nonnull));
+
+/* Wakes the loop's thread; without the mutex. */
+void loop_wake(const struct transport *transport) __attribute__((nonnull));
 
 /* A user less; the last one frees the transport. */
 void transport_leave(struct transport *transport) __attribute__((nonnull));

@@ -60,6 +60,10 @@ bool database_is_lost(const struct database *database) __attribute__((nonnull));
 int64_t database_run(struct database *database, const char *sql, const char *types, ...)
     __attribute__((nonnull));
 
+/* Adds one row; its id, 0 if that failed. (RETURNING would make a table of its own for it.) */
+int64_t database_add(struct database *database, const char *sql, const char *types, ...)
+    __attribute__((nonnull));
+
 /* The first column of the first row; otherwise if there is none, or NULL. */
 int64_t database_number(struct database *database, int64_t otherwise, const char *sql,
                         const char *types, ...) __attribute__((nonnull));

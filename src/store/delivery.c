@@ -8,6 +8,9 @@
 
 /* What is in the outbox, and how it ends. */
 
+/* Far more destinations than any alert has. */
+#define AMPLE 4096
+
 _Static_assert((int)DELIVERY_REJECTED == 2 && (int)DELIVERY_DELIVERED == 5,
                "states are stored, and SQL compares with them");
 _Static_assert((int)OUTCOME_QUEUED == 0 && (int)SEVERITY_OK == 3, "SQL compares with them");
@@ -89,6 +92,10 @@ void alert_promise(struct database *database, int64_t alert_id, const char *inte
 /* What waited behind a delivery waits behind the one before it, if that is not over either. */
 static bool let_followers_go(struct database *database, int64_t id)
 {
+    /* Mostly nothing waits, and SQLite makes a table of its own for what the change would touch. */
+    if (!database_number(database, 0,
+                         "SELECT 1 FROM delivery WHERE after = ?1 AND after > 0 LIMIT 1", "i", id))
+        return false;
     int64_t count = database_run(
         database,
         "UPDATE delivery SET after = coalesce((SELECT max(d.id) FROM delivery AS d"
@@ -171,6 +178,14 @@ int64_t key_share(const struct store_limits *limits)
 {
     int64_t share = limits->outbox_limit / KEY_SHARE;
     return share > 0 ? share : 1;
+}
+
+bool volume_is_ample(struct database *database, const struct store_limits *limits,
+                     const char *scope)
+{
+    int64_t of_scope = kept(database, scope);
+    return (of_scope == 0 || of_scope + AMPLE < key_share(limits)) &&
+           kept(database, "") + AMPLE < limits->outbox_limit;
 }
 
 bool volume_has_room(struct database *database, const struct store_limits *limits,

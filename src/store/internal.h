@@ -5,6 +5,7 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include "base/waiter.h"
 #include "store/database.h"
 #include "store/store.h"
 
@@ -28,7 +29,8 @@ struct job {
     /* The store's. */
     struct job *next;
     int holders;
-    int64_t until_ms; /* monotonic: how long the lock may be waited for */
+    struct waiter *waiter; /* woken when it is over; NULL: nobody waits */
+    int64_t until_ms;      /* monotonic: how long the lock may be waited for */
     bool is_running, is_over, has_worked, is_abandoned, is_staying;
 };
 
@@ -90,6 +92,9 @@ int64_t key_share(const struct store_limits *limits) __attribute__((nonnull));
  * of those that are counted already it is about. In pass-through each scope has a share. */
 bool volume_has_room(struct database *database, const struct store_limits *limits,
                      const char *scope, int64_t own) __attribute__((nonnull));
+/* Whether there is room for more deliveries than an alert can have destinations. */
+bool volume_is_ample(struct database *database, const struct store_limits *limits,
+                     const char *scope) __attribute__((nonnull));
 /* scope: whose share counts too, NULL for nobody's. */
 void volume_add(struct database *database, const char *scope, int64_t count)
     __attribute__((nonnull(1)));

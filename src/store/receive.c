@@ -112,11 +112,11 @@ static void choose_destinations(struct intake *in)
 static void remember_alert(struct intake *in)
 {
     const struct store_event *event = in->event;
-    in->alert_id = database_number(
-        in->database, 0,
+    in->alert_id = database_add(
+        in->database,
         "INSERT INTO alert (scope, integration, request_id, message_id, alert_key, severity, title,"
         " event, time_s, received_ms, outcome)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0) RETURNING id",
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)",
         "tttttittii", event->scope, event->integration, event->request_id, event->message_id,
         event->alert_key, (int64_t)event->severity, event->title, event->json, in->time_s,
         in->now_ms);
@@ -225,13 +225,12 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
     }
     delivery->state = is_sent ? DELIVERY_SENDING : DELIVERY_WAITING;
     delivery->lease = database_steady_ms(in->database) + in->lease_ms;
-    delivery->id = database_number(
-        in->database, 0,
+    delivery->id = database_add(
+        in->database,
         "INSERT INTO delivery (alert_id, scope, alert_key, route, flashduty_key, state, rank, "
         "after,"
         " due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms, code,"
-        " message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0, 0, ?9, 0, '', '')"
-        " RETURNING id",
+        " message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0, 0, ?9, 0, '', '')",
         "ittttiiiii", in->alert_id, event->scope, event->alert_key, delivery->route,
         delivery->flashduty_key, (int64_t)delivery->state, in->rank, after, in->now_ms,
         delivery->lease);
@@ -293,14 +292,18 @@ void event_take(struct database *database, const struct store_limits *limits, st
     event->is_unknown = event->needs_acceptance && !is_known(&in);
     if (event->is_unknown)
         return;
-    database_run(database, "SAVEPOINT event", "");
+    /* Only where it may have to be taken back: each page that is touched is copied then. */
+    bool may_be_refused = !volume_is_ample(database, limits, event->scope);
+    if (may_be_refused)
+        database_run(database, "SAVEPOINT event", "");
     event->outcome = take(&in, is_durable);
     if (event->outcome == OUTCOME_REFUSED) {
         event->reason = "the outbox is full, and it cannot be sent at once";
         event->delivery_count = 0;
         database_run(database, "ROLLBACK TO event", "");
     }
-    database_run(database, "RELEASE event", "");
+    if (may_be_refused)
+        database_run(database, "RELEASE event", "");
     if (event->outcome == OUTCOME_REFUSED)
         ledger_refuse(database, event->integration, REFUSAL_FULL, 1);
     else

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -168,13 +169,21 @@ static bool set_up(struct database *database, const char *path, enum database_mo
     return is_chosen;
 }
 
+/* Nobody asks how much memory SQLite holds; counting it takes a lock at each allocation. */
+static void set_up_library(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 struct database *database_open(const char *path, enum database_mode mode, struct error *error)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct database *database = calloc(1, sizeof *database);
     if (!database) {
         error_out_of_memory(error);
         return NULL;
     }
+    (void)pthread_once(&once, set_up_library);
     if (!prepare_file(path, mode, error)) {
         free(database);
         return NULL;
@@ -357,6 +366,19 @@ int64_t database_run(struct database *database, const char *sql, const char *typ
         ;
     finish(statement);
     return database_failed(database) ? 0 : sqlite3_changes64(database->handle);
+}
+
+int64_t database_add(struct database *database, const char *sql, const char *types, ...)
+{
+    va_list values;
+    va_start(values, types);
+    sqlite3_stmt *statement = bind(database, sql, types, values);
+    va_end(values);
+    if (!statement)
+        return 0;
+    (void)step(database, statement);
+    finish(statement);
+    return database_failed(database) ? 0 : sqlite3_last_insert_rowid(database->handle);
 }
 
 int64_t database_number(struct database *database, int64_t otherwise, const char *sql,

@@ -36,7 +36,8 @@ struct store {
     int lead; /* the lock file's descriptor while this process drains; -1 else */
 
     pthread_mutex_t mutex;
-    pthread_cond_t submitted, finished;
+    pthread_cond_t submitted;
+    struct waiters waiters;
 
     /* Under the mutex. */
     struct store_limits limits;
@@ -172,8 +173,9 @@ static void put_back_counts(struct store *store, const struct counts *counts)
     pthread_mutex_unlock(&store->mutex);
 }
 
-/* Runs each job in a part of its own, so that one that fails takes nobody along. */
-static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
+/* Runs the jobs. apart: each in a part of its own, so that one that fails takes nobody along; else
+ * false as soon as one fails. */
+static bool run_jobs(struct store *store, struct job *jobs, bool apart, bool *is_durable)
 {
     struct database *database = store->database;
     pthread_mutex_lock(&store->mutex);
@@ -181,9 +183,13 @@ static bool run_jobs(struct store *store, struct job *jobs, bool *is_durable)
     pthread_mutex_unlock(&store->mutex);
     for (struct job *job = jobs; job; job = job->next) {
         job->is_durable = false;
-        database_save(database);
+        if (apart)
+            database_save(database);
         job->run(job, database, &limits);
-        job->has_worked = !job->arena.failed && database_release(database);
+        job->has_worked =
+            !job->arena.failed && (apart ? database_release(database) : !database_failed(database));
+        if (!job->has_worked && !apart)
+            return false;
         if (!job->has_worked) {
             set_failure(store, job->arena.failed ? "out of memory" : database_failure(database));
             database_take_back(database);
@@ -206,7 +212,14 @@ static bool write_jobs(struct store *store, struct job *jobs, int64_t patience_m
         database_rollback(database);
         return false;
     }
-    bool is_whole = run_jobs(store, jobs, &is_durable);
+    /* A part of its own costs a copy of every page that a job touches, and hardly any job fails. */
+    bool is_whole = run_jobs(store, jobs, false, &is_durable);
+    if (!is_whole) {
+        database_rollback(database);
+        is_durable = false;
+        is_whole =
+            database_begin(database, patience_ms) && run_jobs(store, jobs, true, &is_durable);
+    }
     struct counts counts = take_counts(store);
     if (is_whole)
         counts_write(&counts, database);
@@ -257,10 +270,12 @@ static bool keep_staying(struct store *store, struct job *job)
 static struct job *publish(struct store *store, struct job *jobs)
 {
     struct job *withdrawn = NULL;
+    struct waiter *woken = NULL;
     pthread_mutex_lock(&store->mutex);
     for (struct job *job = jobs, *next; job; job = next) {
         next = job->next;
         job->is_over = true;
+        waiter_note(job->waiter, &woken);
         bool is_undone = job->is_abandoned && job->has_worked && job->withdraw;
         if (keep_staying(store, job))
             continue;
@@ -271,8 +286,8 @@ static struct job *publish(struct store *store, struct job *jobs)
             destroy(job);
         }
     }
-    pthread_cond_broadcast(&store->finished);
     pthread_mutex_unlock(&store->mutex);
+    waiters_wake(woken);
     return withdrawn;
 }
 
@@ -388,20 +403,27 @@ static void give_up(struct store *store, struct job *job)
 static bool run_by_thread(struct store *store, struct job *job)
 {
     int64_t until_ms = clock_monotonic_ms() + STORE_PATIENCE_MS + QUEUE_PATIENCE_MS;
-    struct timespec until = {.tv_sec = until_ms / 1000,
-                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
-    int result = 0;
     pthread_mutex_lock(&store->mutex);
-    bool is_started = start_thread(store) && !store->is_stopping;
+    struct waiter *waiter = waiters_lend(&store->waiters);
+    bool is_started = waiter && start_thread(store) && !store->is_stopping, is_in_time = true;
+    bool is_first = !store->jobs;
     if (is_started) {
         job->until_ms = until_ms - QUEUE_PATIENCE_MS;
+        job->waiter = waiter;
         job->holders++;
         *store->jobs_end = job;
         store->jobs_end = &job->next;
-        pthread_cond_signal(&store->submitted);
     }
-    while (is_started && !job->is_over && result == 0)
-        result = pthread_cond_timedwait(&store->finished, &store->mutex, &until);
+    pthread_mutex_unlock(&store->mutex);
+    /* The writer takes all there is when it comes. */
+    if (is_started && is_first)
+        pthread_cond_signal(&store->submitted);
+    pthread_mutex_lock(&store->mutex);
+    while (is_started && !job->is_over && is_in_time)
+        is_in_time = waiter_wait(waiter, &store->mutex, until_ms);
+    job->waiter = NULL;
+    if (waiter)
+        waiters_take_back(&store->waiters, waiter);
     /* One that stays may be under way again. */
     bool has_worked = is_started && job->is_over && !job->is_staying && job->has_worked;
     if (is_started && !job->is_over)
@@ -434,8 +456,7 @@ static bool init_locks(struct store *store)
     bool is_ready = !pthread_condattr_init(&monotonic) &&
                     !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
                     !pthread_mutex_init(&store->mutex, NULL) &&
-                    !pthread_cond_init(&store->submitted, &monotonic) &&
-                    !pthread_cond_init(&store->finished, &monotonic);
+                    !pthread_cond_init(&store->submitted, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     return is_ready;
 }
@@ -482,7 +503,7 @@ void store_free(struct store *store)
     disconnect(store);
     store_follow(store);
     counts_clear(&store->counts);
-    pthread_cond_destroy(&store->finished);
+    waiters_clear(&store->waiters);
     pthread_cond_destroy(&store->submitted);
     pthread_mutex_destroy(&store->mutex);
     free(store->path);

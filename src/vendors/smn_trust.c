@@ -41,7 +41,7 @@ static const char huawei_cloud_pem[] =
 
 static const struct {
     const char *file, *pem;
-    int64_t ends_s;
+    int64_t ends_s; /* as the certificate says, which is not read before it is needed */
 } compiled_in[] = {
     {"SMN_cn-north-4_b98100ca131b4116ab8ee7ccedbaae99.pem", huawei_cloud_pem, 1914993604},
 };

@@ -1,9 +1,12 @@
 """verify = "fetch": certificates that are not pinned are fetched once, kept, and trusted only so far."""
 
 import os
+import re
+import subprocess
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from hashlib import sha256
 
 from tests.simulator import smn
@@ -269,6 +272,23 @@ class Certificates:
                 answer = self.fetching().post(envelope)
                 self.assert_refused(answer, 403, "signing_cert_url")
         self.assertEqual(self.console.connection_count, 0)
+
+
+class CompiledIn(unittest.TestCase):
+    """The certificate that the program brings along."""
+
+    def test_its_end_is_the_one_that_is_noted(self):
+        """The watchdog tells by it, and no process reads the certificate for that."""
+        source = (paths.ROOT / "src/vendors/smn_trust.c").read_text()
+        (block,) = re.findall(r"huawei_cloud_pem\[\] =\n((?: +\"[^\n]*\n)+)", source)
+        pem = "\n".join(re.findall(r'"(.*)\\n"', block))
+        said = subprocess.run(
+            ["openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601"],
+            input=pem.encode(), capture_output=True, check=True,
+        ).stdout.decode()  # fmt: skip
+        ends = datetime.fromisoformat(said.strip().removeprefix("notAfter=").replace("Z", "+00:00"))
+        (noted,) = re.findall(r"\.pem\", huawei_cloud_pem, (\d+)\}", source)
+        self.assertEqual(int(noted), ends.timestamp())
 
 
 class CertificatesByCgi(Certificates, GatewayTest):

@@ -1,0 +1,1 @@
+"""How fast the gateway is, beside others in the same run: `make bench`."""

@@ -1,0 +1,99 @@
+"""No statement of the store reads a whole table, but those that are meant to.
+
+The statements are taken from the sources, so that none is forgotten; a store that the gateway has made tells
+how SQLite would run them.
+"""
+
+import re
+import sqlite3
+import unittest
+
+from tests.support import paths
+from tests.support.gateway import CGI, GatewayTest, guance_event
+
+# A C string, a comment, or any other character.
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/|.', re.DOTALL)
+STATEMENT = re.compile(r"(?:SELECT|INSERT|UPDATE|DELETE)\b")
+# Tables of a few rows, whatever is kept: integrations times places, one for each Flashduty key, …
+SMALL = {"fact", "ledger", "destination", "volume"}
+# Indexes of what is under way now, which CLAIMS_MAX and workers bound; read in order, to the first.
+BOUNDED = {"delivery_by_lease", "delivery_by_end"}
+# Done once when a Flashduty key was replaced: what waits is looked through.
+ONCE = {"UPDATE delivery SET after = coalesce("}
+# What a person asks for who wants everything counted.
+THOROUGH = {"history_audit.c"}
+
+
+def literals_of(source):
+    """All that is written as adjacent string literals, joined as the compiler does."""
+    joined, found = None, []
+    for token in TOKEN.findall(source):
+        if token.startswith('"') and len(token) > 1:
+            joined = (joined or "") + token[1:-1].replace('\\"', '"')
+        elif joined is not None and not token.isspace() and not token.startswith("/*"):
+            found.append(joined)
+            joined = None
+    return found
+
+
+def statements():
+    """(file, statement) for each in the store's sources."""
+    found = []
+    for file in sorted((paths.ROOT / "src/store").glob("*.c")):
+        if file.name != "schema.c" and file.name not in THOROUGH:
+            texts = literals_of(file.read_text(encoding="utf-8"))
+            found += [(file.name, text) for text in texts if STATEMENT.match(text)]
+    return found
+
+
+def scans(database, statement):
+    """What of a statement's plan reads a table, or an index, from end to end."""
+    values = [None] * len(set(re.findall(r"\?\d+", statement)))
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    found = []
+    for line in plan:
+        words = [*line.split(), ""]
+        is_small = words[1] in SMALL | {"CONSTANT"} or words[1].startswith("(subquery")
+        if words[0] == "SCAN" and not is_small and words[-2] not in BOUNDED:
+            found.append(line)
+    return found
+
+
+class QueryPlans(GatewayTest):
+    mode = CGI
+
+    def setUp(self):
+        super().setUp()
+        store = self.sandbox.folder / "gateway.db"
+        guance = self.gateway(store=f"sqlite:{store}")
+        self.assert_delivered(guance.post(guance_event()))
+        self.database = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+        self.addCleanup(self.database.close)
+
+    def test_no_statement_reads_a_whole_table(self):
+        found, unfinished = [], []
+        for file, statement in statements():
+            try:
+                lines = scans(self.database, statement)
+            except sqlite3.OperationalError as error:
+                # What is put together at run time: lists for a person, by filters.
+                self.assertIn("incomplete input", str(error), statement)
+                unfinished.append(file)
+                continue
+            if not statement.startswith(tuple(ONCE)):
+                found += [f"{file}: {line}: {statement}" for line in lines]
+        self.assertEqual(found, [])
+        self.assertLessEqual(set(unfinished), {"history.c"})
+
+    def test_the_statements_are_found(self):
+        texts = [text for _, text in statements()]
+        self.assertGreater(len(texts), 80)
+        self.assertTrue(any(text.startswith("INSERT INTO delivery (") for text in texts))
+
+    def test_a_scan_is_seen(self):
+        self.assertTrue(scans(self.database, "SELECT 1 FROM delivery WHERE code = ?1"))
+        self.assertTrue(scans(self.database, "SELECT count(*) FROM alert"))
+
+
+if __name__ == "__main__":
+    unittest.main()
