@@ -113,14 +113,14 @@ uninstall:  ## remove what install has installed; configuration and store stay
 NAME := flashduty-gateway-$(VERSION)
 TARBALL := build/$(NAME).tar.gz
 # A tarball that was unpacked makes the same one again.
-SOURCE_FILES = $(if $(wildcard .git),git ls-files,find . -type f -printf '%P\n' | \
-	grep -vE '^build/|^cgi-bin/.*\.fcgi$$|/__pycache__/|\.[od]$$')
-SOURCE_DATE = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),$(shell \
-	date -r VERSION +%s))
+SOURCE_FILES = $(if $(wildcard .git),git ls-files 2>/dev/null ||) find . -type f -printf '%P\n' | \
+	grep -vE '^(build|\.git)/|^cgi-bin/.*\.fcgi$$|/__pycache__/|\.[od]$$'
+SOURCE_DATE = $(or $(SOURCE_DATE_EPOCH),$(if $(wildcard .git),$(shell git log -1 --format=%ct \
+	2>/dev/null)),$(shell date -r VERSION +%s))
 
 dist:  ## make build/flashduty-gateway-VERSION.tar.gz, the same bytes each time
 	@mkdir -p build
-	@$(SOURCE_FILES) | LC_ALL=C sort | tar --create --files-from=- --transform='s|^|$(NAME)/|' \
+	@{ $(SOURCE_FILES); } | LC_ALL=C sort | tar --create --files-from=- --transform='s|^|$(NAME)/|' \
 		--mtime=@$(SOURCE_DATE) --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX,a-s \
 		--format=gnu | gzip -9n >$(TARBALL)
 	@echo $(TARBALL)

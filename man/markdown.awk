@@ -81,6 +81,9 @@ function read_cells(line,    count, i) {
 }
 
 function put_row(count,    i, more) {
+    # For the test that holds the page against the code.
+    if (heads[1] == "setting")
+        print ".\\\" setting: " cells[1]
     put_item(inline(cells[1]))
     for (i = 2; i < count; i++)
         if (cells[i] != "")

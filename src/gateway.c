@@ -122,6 +122,13 @@ static void hold(void *context, const char *file)
     certificates_hold(x->gateway->certificates, file);
 }
 
+/* Of a step that was taken: never 0, which says that it was not. */
+static int64_t took_us(int64_t start_us)
+{
+    int64_t us = clock_monotonic_us() - start_us;
+    return us > 0 ? us : 1;
+}
+
 static bool parse(struct exchange *x)
 {
     const struct vendor *vendor = x->gateway->vendor;
@@ -141,11 +148,11 @@ static bool parse(struct exchange *x)
     bool is_genuine = json_parse(input.body, input.length, &x->json, &x->error) &&
                       check_vendor(x) &&
                       vendor->authenticate(&input, &x->json, x->arena, &x->error);
-    x->verify_us = clock_monotonic_us() - start_us;
+    x->verify_us = took_us(start_us);
     start_us = clock_monotonic_us();
     bool is_mapped =
         is_genuine && vendor->parse(&input, &x->json, x->arena, &x->receipt, &x->error);
-    x->map_us = is_genuine ? clock_monotonic_us() - start_us : 0;
+    x->map_us = is_genuine ? took_us(start_us) : 0;
     return is_mapped;
 }
 
@@ -204,13 +211,13 @@ static void deliver(struct exchange *x)
         return;
     }
     x->is_taken = true;
-    x->route_us = clock_monotonic_us() - start_us;
+    x->route_us = took_us(start_us);
     start_us = clock_monotonic_us();
     if (x->dispatch_count > 0)
         delivery_dispatch(&means, x->dispatches, x->dispatch_count, exchange_deadline_ms(x),
                           x->arena);
     x->store_us = x->gateway->store && x->dispatch_count > 0 ? x->dispatches[0].store_us : 0;
-    x->forward_us = clock_monotonic_us() - start_us - x->store_us;
+    x->forward_us = took_us(start_us + x->store_us);
     if (x->arena->failed)
         error_out_of_memory(&x->error);
 }

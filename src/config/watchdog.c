@@ -58,7 +58,8 @@ static void watch_integrations(struct config *config)
     bool is_told = false; /* one certificate is told of once */
     for (size_t i = 0; i < config->integration_count && watched; i++) {
         const struct integration *integration = &config->integrations[i];
-        bool is_signed = integration->vendor && integration->vendor->has_topics;
+        bool is_signed = integration->vendor && integration->vendor->has_topics &&
+                         config->smn.verify == SMN_VERIFY_PINNED;
         watched[i] = (struct watched){
             .name = integration->name,
             .destination = integration->destination_count > 0 ? integration->destinations[0]

@@ -54,7 +54,8 @@ static bool is_unsubscribed(const struct circumstances *now, struct text *text)
 static bool is_unconfirmed(const struct circumstances *now, struct text *text)
 {
     const struct watch_figures *figures = now->figures;
-    if (figures->unconfirmed == 0)
+    /* In pass-through anybody may ask for a subscription. */
+    if (figures->unconfirmed == 0 || now->settings->is_pass_through)
         return false;
     text_printf(text,
                 "The subscription of %lld topic%s could not be confirmed (%.200s): its alarms do "
@@ -64,13 +65,15 @@ static bool is_unconfirmed(const struct circumstances *now, struct text *text)
     return true;
 }
 
-/* Once told it goes on until a whole window has passed without a burst. */
+/* Once told it goes on until a whole window has passed without a burst. In pass-through every key
+ * is one, and a stranger could page. */
 static bool is_forged(const struct circumstances *now, struct text *text)
 {
     const struct watch_figures *figures = now->figures;
     int64_t window_ms = now->now_ms - figures->forged_mark_ms;
     int64_t count = figures->forged - figures->forged_mark;
-    bool is_marked = figures->forged_mark_ms > 0 && window_ms >= 0;
+    bool is_marked =
+        !now->settings->is_pass_through && figures->forged_mark_ms > 0 && window_ms >= 0;
     bool is_burst = is_marked && count >= FORGED_BURST && window_ms < 2 * FORGED_WINDOW_MS;
     bool goes_on = is_marked && now->is_told && window_ms < FORGED_WINDOW_MS;
     if (is_burst)
@@ -90,8 +93,8 @@ static bool is_certificate_ending(const struct circumstances *now, struct text *
         return false;
     text_printf(text, "The last pinned certificate, %.128s, ends ", settings->certificate);
     put_moment(text, ends_ms);
-    text_puts(text, ". Messages signed with the next one are refused unless it is pinned too, or "
-                    "verify = \"fetch\" may fetch it.");
+    text_puts(text, ". Messages signed with the next one are refused unless that is pinned too "
+                    "(smn.certificate), or fetched (smn.verify = \"fetch\").");
     return true;
 }
 

@@ -176,7 +176,9 @@ static void tell(struct look *look, const struct alarm_record *alarm, enum sever
     const char *key = arena_printf(&look->arena, "watchdog:%s:%s:%s", watchdog->id,
                                    alarm->condition, alarm->integration);
     char request_id[REQUEST_ID_SIZE];
-    struct store_event event = {
+    if (is_known && !destination.flashduty_key)
+        return;
+    const struct store_event event = {
         .scope = WATCHDOG_SCOPE,
         .integration = WATCHDOG_SCOPE,
         .request_id = request_id,
@@ -214,7 +216,7 @@ static void begin(struct look *look, const struct condition_row *row, const char
         .integration = integration,
         .title = arena_printf(&look->arena, "flashduty-gateway: %s%s%s", row->before, integration,
                               row->after),
-        .text = text,
+        .text = is_known ? look->alarms[place].text : text,
     };
     tell(look, &alarm, row->severity, is_known);
 }

@@ -19,7 +19,8 @@
 struct watched {
     const char *name;
     struct destination destination; /* takes its alarms; key NULL: there is none */
-    bool needs_certificate;         /* it is told when the last pinned one is about to end */
+    bool needs_certificate;         /* it is told when the last pinned one is about to end: none
+                                       other is taken */
     bool is_first;                  /* it is told what is about all */
 };
 

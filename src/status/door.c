@@ -51,12 +51,22 @@ static bool has_password(const char *authorization, const char *key)
     return is_right;
 }
 
+/* nginx sets REMOTE_USER from any header, checked or not; AUTH_TYPE says that it was checked.
+ * HAProxy sets both from any header. */
+static const char *logged_in_user(const struct request *request)
+{
+    static const char unchecked[] = "HAProxy";
+    const char *user = variable(request, "REMOTE_USER");
+    bool is_checked = *variable(request, "AUTH_TYPE") &&
+                      strncmp(variable(request, "SERVER_SOFTWARE"), unchecked, strlen(unchecked));
+    return is_checked ? user : "";
+}
+
 const char *door_visitor(const struct request *request, const char *status_key, struct error *error)
 {
-    const char *user = variable(request, "REMOTE_USER");
+    const char *user = logged_in_user(request);
     const char *authorization = variable(request, "HTTP_AUTHORIZATION");
-    /* nginx sets REMOTE_USER from any header, checked or not; AUTH_TYPE says that it was. */
-    if (*user && *variable(request, "AUTH_TYPE"))
+    if (*user)
         return user;
     if (*status_key &&
         (is_bearer_of(authorization, status_key) || has_password(authorization, status_key)))

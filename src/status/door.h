@@ -1,6 +1,7 @@
 /*
- * Who may see the status page and order something by it: a user whom the web server has logged in,
- * and who knows the configuration's status_key; nobody else.
+ * Who may see the status page and order something by it: a user whom the web server has logged in
+ * (HAProxy, which says so of everybody, is not believed), and who knows the configuration's
+ * status_key; nobody else.
  */
 #ifndef STATUS_DOOR_H
 #define STATUS_DOOR_H

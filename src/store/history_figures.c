@@ -45,9 +45,10 @@ const char *const subscription_state_names[SUBSCRIPTION_STATE_COUNT] = {
 
 /* What waits or was given up is told of those that nothing was heard of since. */
 static const char select_subscriptions[] =
-    "SELECT topic, integration, state, changed_ms FROM subscription AS s WHERE NOT EXISTS"
-    " (SELECT 1 FROM confirmation AS c WHERE c.topic = s.topic AND c.integration = s.integration"
-    " AND c.state IN (0, 2) AND c.received_ms > s.changed_ms)"
+    "SELECT topic, integration, state, changed_ms FROM subscription WHERE NOT EXISTS"
+    " (SELECT 1 FROM confirmation AS c WHERE c.topic = subscription.topic"
+    " AND c.integration = subscription.integration"
+    " AND c.state IN (0, 2) AND c.received_ms > subscription.changed_ms)"
     " UNION ALL SELECT topic, integration, min(CASE state WHEN 0 THEN 2 ELSE 3 END),"
     " max(received_ms) FROM confirmation AS c WHERE state IN (0, 2) AND NOT EXISTS"
     " (SELECT 1 FROM subscription AS s WHERE s.topic = c.topic AND s.integration = c.integration"

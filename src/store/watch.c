@@ -29,11 +29,11 @@ static void read_waiting(struct database *database, const struct watch_limits *l
 {
     struct rows rows = database_query(
         database,
-        "SELECT a.integration, count(*), min(d.created_ms) FROM (SELECT alert_id, flashduty_key,"
+        "SELECT a.integration, count(*), min(late.created_ms) FROM (SELECT alert_id, flashduty_key,"
         " created_ms FROM delivery WHERE state = 0 AND created_ms < ?1 UNION ALL SELECT alert_id,"
-        " flashduty_key, created_ms FROM delivery WHERE state = 1 AND created_ms < ?1) AS d"
-        " JOIN alert AS a ON a.id = d.alert_id WHERE ?2 = 0 OR EXISTS (SELECT 1 FROM destination"
-        " AS t WHERE t.flashduty_key = d.flashduty_key AND t.failures >= ?3)"
+        " flashduty_key, created_ms FROM delivery WHERE state = 1 AND created_ms < ?1) AS late"
+        " JOIN alert AS a ON a.id = late.alert_id WHERE ?2 = 0 OR EXISTS (SELECT 1 FROM destination"
+        " AS t WHERE t.flashduty_key = late.flashduty_key AND t.failures >= ?3)"
         " GROUP BY a.integration",
         "iii", limits->now_ms - limits->waited_ms, (int64_t)limits->only_failing,
         (int64_t)FAILURES_MAX);

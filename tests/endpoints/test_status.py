@@ -8,7 +8,7 @@ from contextlib import closing
 
 from tests.support import paths, settings
 from tests.support.gateway import CGI, FASTCGI, FLASHDUTY_KEYS, GatewayTest, guance_event
-from tests.support.process import is_open_anywhere, wait_until
+from tests.support.process import runs_in, wait_until
 from tests.support.settings import STATUS_KEY
 
 LOGGED_IN = {"REMOTE_USER": "ann", "AUTH_TYPE": "Basic"}
@@ -48,7 +48,7 @@ class StatusTest(GatewayTest):
         self.store = self.sandbox.folder / "gateway.db"
         # Plain CGI leaves a program behind that drains.
         self.sandbox.defer(
-            lambda: wait_until(lambda: not is_open_anywhere(self.store), 20, "the end of drains")
+            lambda: wait_until(lambda: not runs_in(self.sandbox.folder), 30, "the end of drains")
         )
         self.config = self.configure(**self.configuration())
         self.status = self.start("status", self.config)
@@ -192,6 +192,9 @@ class WithoutAKey(StatusTest):
                     self.assertEqual(answer.status, 403)
                     self.assertNotIn("www-authenticate", answer.headers)
                     self.assertIn("status_key", answer.message)
+
+    def test_a_server_that_says_so_of_everybody_is_not_believed(self):
+        self.assertEqual(self.look({**LOGGED_IN, "SERVER_SOFTWARE": "HAProxy 2.6.12"}).status, 403)
 
     def test_no_empty_key_opens(self):
         for headers in (basic(""), bearer(""), {"Authorization": "Bearer "}):

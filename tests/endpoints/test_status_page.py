@@ -135,8 +135,8 @@ class Shown(PageTest):
         with closing(sqlite3.connect(self.store)) as store, store:
             store.execute(
                 "INSERT INTO confirmation VALUES (1, 'prod-ces', 'prod-ces', 'r', ?,"
-                " 'https://example.com/?token=hidden', 'example.com', 0, 0, 1, ?, ?, 2, ?)",
-                ("urn:smn:" + HOSTILE[0], later, later, "no answer " + HOSTILE[1]),
+                " 'https://example.com/?token=hidden', 'example.com', 0, 0, ?, ?, ?, 2, ?)",
+                ("urn:smn:" + HOSTILE[0], later, later, later, "no answer " + HOSTILE[1]),
             )
         page = self.page()
         self.assertIn("Subscriptions that are not confirmed", page.text)

@@ -25,6 +25,8 @@ GUANCE_WORDS = {"critical": "Critical", "error": "Warning", "info": "Info", "ok"
 # The answer to a send and the note of it lie within this time, or a kill between them is no excuse.
 NOTE_SECONDS = 2.0
 ACCEPTED = 0  # enum try_verdict
+# What the gateway itself says of waiting and rejected alerts.
+OF_THE_GATEWAY = "flashduty-gateway: "
 OVER = 2  # enum delivery_state: what is less waits or is being sent
 
 
@@ -166,6 +168,8 @@ def check_history(history, events, destinations, noted=()):
     posts = {post.title: post for post in history.posts}
     for event in events:
         post = posts.get(event.title)
+        if event.title.startswith(OF_THE_GATEWAY):
+            continue
         if post is None:
             problems.append(f"nobody posted {event.title}")
         elif event.key != destinations[post.integration]:
@@ -216,8 +220,12 @@ def noted_requests(store):
 
 
 def waiting(store):
-    """How many deliveries wait or are being sent."""
-    return _rows(store, "SELECT count(*) FROM delivery WHERE state < ?", OVER)[0][0]
+    """How many deliveries of what was posted wait or are being sent."""
+    sql = (
+        "SELECT count(*) FROM delivery AS d JOIN alert AS a ON a.id = d.alert_id"
+        " WHERE d.state < ? AND a.title NOT LIKE ?"
+    )
+    return _rows(store, sql, OVER, f"{OF_THE_GATEWAY}%")[0][0]
 
 
 def check_ledger(store):

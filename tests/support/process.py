@@ -172,11 +172,12 @@ def wait_until(condition, seconds=10, what="the condition", process=None):
         time.sleep(0.02)
 
 
-def is_open_anywhere(path):
-    """Whether a process has the file open: what a request of plain CGI leaves behind, for one."""
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
+def runs_in(folder):
+    """Whether a program was told of the folder and runs: what plain CGI leaves behind, for one."""
+    needle = os.fsencode(folder)
+    for environment in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if os.readlink(link) == str(path):
+            if needle in environment.read_bytes():
                 return True
         except OSError:
             continue

@@ -79,6 +79,17 @@ static void a_burst_that_was_told_goes_on_to_the_end_of_a_window(void **state)
     assert_true(forged(20, 10, 5 * MINUTE, true));
 }
 
+static void in_pass_through_strangers_page_nobody(void **state)
+{
+    (void)state;
+    const struct watchdog_settings settings = {.is_pass_through = true};
+    const struct watch_figures figures = {
+        .forged = 100, .forged_mark_ms = NOON - MINUTE, .unconfirmed = 5, .topic = ""};
+    const struct circumstances now = {.settings = &settings, .figures = &figures};
+    assert_false(holds("signatures", now, ""));
+    assert_false(holds("unconfirmed", now, ""));
+}
+
 static bool ending(int64_t left_ms, bool needs_certificate)
 {
     const struct watched watched = {.name = "shop", .needs_certificate = needs_certificate};
@@ -142,6 +153,7 @@ int main(void)
         cmocka_unit_test(where_nothing_is_known_nothing_is_wrong),
         cmocka_unit_test(a_burst_is_ten_in_a_window),
         cmocka_unit_test(a_burst_that_was_told_goes_on_to_the_end_of_a_window),
+        cmocka_unit_test(in_pass_through_strangers_page_nobody),
         cmocka_unit_test(a_certificate_is_told_of_a_month_before),
         cmocka_unit_test(silence_is_counted_from_the_last_alarm_or_the_first_look),
         cmocka_unit_test(words_say_how_many_and_what_to_do),

@@ -359,7 +359,7 @@ static void every_setting_is_taken(void **state)
 static void the_watchdog_looks_after_every_integration(void **state)
 {
     (void)state;
-    assert_true(load_or_print(CES TOPIC END));
+    assert_true(load_or_print(CES TOPIC END "smn = { verify = \"pinned\" }\n"));
     const struct watchdog_settings *watchdog = &config.watchdog;
     assert_null(watchdog->flashduty_key);
     assert_int_equal(watchdog->wait_s, 300);
@@ -377,6 +377,9 @@ static void the_watchdog_looks_after_every_integration(void **state)
     assert_int_equal(watchdog->wait_s, 60);
     assert_int_equal(watchdog->silence_h, 2);
     assert_string_equal(watchdog->url, "https://a/b?token=c");
+    assert_false(watchdog->watched[0].needs_certificate);
+    /* The next certificate is fetched by itself. */
+    assert_true(load_or_print(CES TOPIC END));
     assert_false(watchdog->watched[0].needs_certificate);
 }
 
