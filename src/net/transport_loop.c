@@ -159,13 +159,20 @@ static bool start(struct transport_call *call)
     return false;
 }
 
+/* One that was given back. It may have ended, and not be published yet. */
+static void drop(struct transport_call *call)
+{
+    publish(call->transport);
+    close_easy(call);
+    transport_call_release(call);
+}
+
 void loop_empty_inbox(struct transport *transport)
 {
     bool is_abandoned;
     for (struct transport_call *call; (call = take_from_inbox(transport, &is_abandoned));) {
         if (is_abandoned) {
-            close_easy(call);
-            transport_call_release(call);
+            drop(call);
         } else if (!start(call)) {
             end(call);
         }
@@ -313,7 +320,7 @@ static void end_calls(struct transport *transport)
     }
     while ((call = take_from_inbox(transport, &is_abandoned))) {
         if (is_abandoned) {
-            transport_call_release(call);
+            drop(call);
         } else {
             (void)snprintf(call->failure, sizeof call->failure,
                            "not sent: the process is stopping");
