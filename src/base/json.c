@@ -417,11 +417,11 @@ static void decode(struct text *value, const char *at, const char *end)
 {
     static const char escapes[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
     for (at++, end--; at < end; at++) {
-        if (*at != '\\') {
-            text_putc(value, *at);
-            continue;
-        }
-        at++;
+        const char *escape = memchr(at, '\\', (size_t)(end - at));
+        text_append(value, at, (size_t)((escape ? escape : end) - at));
+        if (!escape)
+            return;
+        at = escape + 1;
         if (*at == 'u') {
             size_t used;
             int code_point = unicode_escape(at + 1, end, &used);

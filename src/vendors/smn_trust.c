@@ -239,9 +239,13 @@ enum smn_verdict smn_verify(const struct smn_settings *settings, const char *sig
     unsigned char decoded[SIGNATURE_BYTES_MAX];
     size_t length = decode_base64(signature, decoded);
     bool is_held = false, failed = false;
-    for (size_t i = 0; i < settings->pin_count; i++) {
-        const struct smn_pin *candidate = &settings->pins[i];
-        is_held = is_held || !strcmp(candidate->file, file);
+    /* Those of the file that the message names first: of the others, most likely none will do. */
+    for (size_t i = 0; i < 2 * settings->pin_count; i++) {
+        const struct smn_pin *candidate = &settings->pins[i % settings->pin_count];
+        bool is_named = !strcmp(candidate->file, file), is_first_round = i < settings->pin_count;
+        is_held = is_held || is_named;
+        if (is_named != is_first_round)
+            continue;
         int result =
             length > 0 ? check(smn_pin_key(candidate), signed_bytes, signed_length, decoded, length)
                        : 0;
