@@ -53,10 +53,10 @@ $(MAN)/%.fcgi.8: $(MAN)/$(FIRST_ENDPOINT).fcgi.8
 
 # The files of servers and of systemd, told where the programs are.
 SERVER_FILES := $(wildcard apache-conf/* contrib/lighttpd/* contrib/nginx/* contrib/caddy/* \
-	contrib/haproxy/*)
+	contrib/haproxy/* contrib/prometheus/*)
 EXAMPLE_FILES := $(shell find examples -type f)
 EXAMPLES := $(SERVER_FILES:contrib/%=%) $(EXAMPLE_FILES:examples/%=%)
-DOCUMENTS := README.md README.zh-CN.md CHANGELOG.md SECURITY.md $(wildcard docs/*)
+DOCUMENTS := README.md README.zh-CN.md CHANGELOG.md SECURITY.md $(shell find docs -type f)
 UNITS := $(foreach name,$(ENDPOINT_NAMES),flashduty-gateway-$(name).socket \
 	flashduty-gateway-$(name).service) flashduty-gateway-drain.service flashduty-gateway-drain.timer
 located = sed -e '/is a checkout after `make`/d' -e 's|/opt/flashduty-gateway/cgi-bin|$(CGIDIR)|g' \
@@ -106,7 +106,9 @@ install: all man  ## install below PREFIX (/usr/local); DESTDIR stands before ev
 
 uninstall:  ## remove what install has installed; configuration and store stay
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
-	@find $(wildcard $(DESTDIR)$(DOCDIR) $(DESTDIR)$(dir $(CGIDIR))) -depth -type d -empty -delete
+	@for folder in $(DESTDIR)$(DOCDIR) $(DESTDIR)$(dir $(CGIDIR)); do \
+		[ ! -d $$folder ] || find $$folder -depth -type d -empty -delete || exit 1; \
+	done
 
 # ---- the release's tarball ----
 

@@ -71,7 +71,7 @@ build_cjson() {
     cp cJSON.h "$folder/include/cjson/"
 }
 
-rm -rf "$work" "$folder/include" "$folder/lib"
+rm -rf "$work" "${folder:?}/include" "${folder:?}/lib"
 mkdir -p "$work" "$folder/include/cjson" "$folder/lib"
 fetch >"$work/fetch.log" 2>&1 || {
     cat "$work/fetch.log" >&2

@@ -14,15 +14,15 @@
 static int look_up(uid_t user, struct passwd *entry, char *buffer, struct passwd **found)
 {
     FILE *file = fopen("/etc/passwd", "re");
-    int number = file ? 0 : errno;
-    while (number == 0) {
-        number = fgetpwent_r(file, entry, buffer, ENTRY_BYTES, found);
-        if (number == 0 && entry->pw_uid == user)
+    if (!file)
+        return errno;
+    int number;
+    while ((number = fgetpwent_r(file, entry, buffer, ENTRY_BYTES, found)) == 0) {
+        if (entry->pw_uid == user)
             break;
         *found = NULL;
     }
-    if (file)
-        (void)fclose(file);
+    (void)fclose(file);
     return number;
 }
 

@@ -18,6 +18,7 @@ from tests.support.process import wait_for_port
 from tests.support.webserver import owned_folder
 
 USER = SimpleNamespace(pw_name="account", pw_uid=7001, pw_gid=7001)
+AUTHENTICATION = ("authn_core", "authn_file", "authz_user", "auth_basic")
 SUEXEC = "/usr/lib/apache2/suexec"
 HAS_SUEXEC = world.HAS_USERS and os.path.exists(SUEXEC) and test_apache.has_module("suexec")
 
@@ -42,6 +43,7 @@ class Host:
         self.www = owned_folder(self.home, "public_html", self.account)
         # Where Apache sees it.
         self.served = self.www
+        self.served_home = self.home
         self.alerts = upload.unpack(self.www, self.account and self.account.pw_uid)
         self.state = self.home / ".local/state/flashduty-gateway"
         self._furnish()
@@ -96,7 +98,7 @@ class Host:
 
     def start(self, module, lines, virtual_host=""):
         """Starts Apache with one module for programs."""
-        modules = ["rewrite", module]
+        modules = ["rewrite", "setenvif", *AUTHENTICATION, module]
         if self.account:
             modules.append("suexec")
             virtual_host += f"\n    SuexecUserGroup {USER.pw_name} {USER.pw_name}"
@@ -162,7 +164,7 @@ class ChrootHost(Host):
         etc.joinpath("passwd").write_text(f"account:x:{uid}:{uid}::/mnt:/bin/sh\n")
         # Apache wants to see what it serves before and after.
         self._put(self.home, "/mnt")
-        self.served = "/mnt/public_html"
+        self.served, self.served_home = "/mnt/public_html", "/mnt"
 
     def start(self, module, lines="", virtual_host=""):
         super().start(module, f"{lines}\nChrootDir {self.root}", virtual_host)

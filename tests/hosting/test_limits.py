@@ -4,6 +4,7 @@ Each ends in an answer that a person understands, and nothing is lost that was p
 """
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -12,11 +13,12 @@ import time
 import unittest
 
 from tests.hosting import world
-from tests.hosting.bare import QUERY, BareHostTest
+from tests.hosting.bare import QUERY, STATE, BareHostTest
 from tests.simulator.flashduty import Flashduty
 from tests.support.answer import parse_cgi
 from tests.support.cgi import variables
 from tests.support.gateway import to_bytes
+from tests.support.process import wait_until
 
 # What hosts give a process at most, and what our own never come near.
 HOST_KILLS_AFTER_S = 30
@@ -125,6 +127,28 @@ class Killed(BareHostTest):
         start = time.monotonic()
         self.assert_outcome(self.post_event(), 202, "queued")
         self.assertLess(time.monotonic() - start, HOST_KILLS_AFTER_S / 2)
+
+    def is_drained(self):
+        """Whether somebody drains: it would hold a lock."""
+        with open(self.root / STATE / "gateway.db-drain", "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return False
+            except BlockingIOError:
+                return True
+
+    def test_what_a_request_leaves_behind_ends_before(self):
+        self.assert_outcome(self.post_event(), 200, "delivered")
+        self.world.flashduty.answer(DOWN, times=None)
+        self.assert_outcome(self.post_event(), 202, "queued")
+        self.world.flashduty.script.clear()
+        self.world.flashduty.answer(HANG, times=None)
+        before = len(self.world.flashduty.requests)
+        while not self.world.flashduty.wait_for_requests(before + 1, 1):
+            self.request("ces", method="GET", path_info="/healthz")
+        start = time.monotonic()
+        wait_until(lambda: not self.is_drained(), 2 * HOST_KILLS_AFTER_S, "the drain's end")
+        self.assertLess(time.monotonic() - start, HOST_KILLS_AFTER_S)
 
     def test_a_drain_that_is_killed_loses_nothing(self):
         self.assert_outcome(self.post_event(), 200, "delivered")

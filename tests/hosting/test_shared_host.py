@@ -3,8 +3,10 @@
 Nothing is configured: the uploaded folder finds its way by itself.
 """
 
+import base64
 import json
 import re
+import subprocess
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,7 @@ from tests.support.process import Sandbox
 
 QUERY = f"?integration_key={world.KEY}"
 JSON = {"Content-Type": "application/json"}
+PASSWORD = "password-of-somebody"
 SECONDS = 60
 # Of an account at once: fewer than hosts allow, so that few requests are too many.
 PROCESSES = 5
@@ -140,6 +143,24 @@ class FirstMinute:
         answer = self.host.request("/as-0644/guance.fcgi")
         self.assertEqual(answer.status, 500)
         self.assertIn(b"755", answer.body)
+
+    def test_the_status_page_opens_to_users_of_ones_own(self):
+        folder = self.host.copy_of_folder("with-users")
+        rules = folder / ".htaccess"
+        text = re.sub(r"^#( *(?:</?Files|Auth|Require))", r"\1", rules.read_text(), flags=re.M)
+        rules.write_text(text.replace("/home/USER", str(self.host.served_home)))
+        line = subprocess.run(
+            ["openssl", "passwd", "-apr1", PASSWORD], capture_output=True, text=True, check=True
+        ).stdout
+        users = self.host.home / ".htpasswd"
+        users.write_text(f"somebody:{line}")
+        users.chmod(0o644)
+        word = base64.b64encode(f"somebody:{PASSWORD}".encode()).decode()
+        for path in ("/with-users/status", "/with-users/status.fcgi"):
+            self.assertEqual(self.host.request(path).status, 401)
+            page = self.host.request(path, headers={"Authorization": f"Basic {word}"})
+            self.assertEqual(page.status, 200, page.body)
+        self.assertIn(self.host.request("/alerts/status").status, (401, 403))
 
     def test_names_that_end_with_cgi(self):
         folder = self.host.copy_of_folder("renamed")

@@ -54,6 +54,9 @@ class Install(unittest.TestCase):
         self.assertEqual(list(self.files()), ["/usr/bin/somebody-elses"])
         self.assertFalse(self.installed.path("lib/flashduty-gateway").exists())
         self.assertFalse(self.installed.path("share/doc/flashduty-gateway").exists())
+        # Again, where nothing is left.
+        make("uninstall", f"DESTDIR={self.installed.folder}", "PREFIX=/usr")
+        self.assertEqual(list(self.files()), ["/usr/bin/somebody-elses"])
 
 
 class Units(unittest.TestCase):
