@@ -232,33 +232,61 @@ static int check(EVP_PKEY *key, const char *bytes, size_t length, const unsigned
     return result;
 }
 
+/* A message, as it is to be verified. */
+struct signed_message {
+    const char *bytes, *file;
+    size_t length, signature_length;
+    const unsigned char *signature;
+};
+
+/* Tries the certificates of the file that the message names, or all others. NULL: it is by none of
+ * them, or memory has failed. */
+static const struct smn_pin *find_signer(const struct smn_settings *settings,
+                                         const struct signed_message *message, bool named,
+                                         bool *failed)
+{
+    for (size_t i = 0; i < settings->pin_count; i++) {
+        const struct smn_pin *pin = &settings->pins[i];
+        if (!strcmp(pin->file, message->file) != named)
+            continue;
+        int result = check(smn_pin_key(pin), message->bytes, message->length, message->signature,
+                           message->signature_length);
+        if (result == 1)
+            return pin;
+        *failed = *failed || result < 0;
+    }
+    return NULL;
+}
+
+static bool is_pinned(const struct smn_settings *settings, const char *file)
+{
+    bool is_held = false;
+    for (size_t i = 0; i < settings->pin_count; i++)
+        is_held = is_held || !strcmp(settings->pins[i].file, file);
+    return is_held;
+}
+
 enum smn_verdict smn_verify(const struct smn_settings *settings, const char *signed_bytes,
                             size_t signed_length, const char *signature, const char *file,
                             const struct smn_pin **pin)
 {
     unsigned char decoded[SIGNATURE_BYTES_MAX];
     size_t length = decode_base64(signature, decoded);
-    bool is_held = false, failed = false;
-    /* Those of the file that the message names first: of the others, most likely none will do. */
-    for (size_t i = 0; i < 2 * settings->pin_count; i++) {
-        const struct smn_pin *candidate = &settings->pins[i % settings->pin_count];
-        bool is_named = !strcmp(candidate->file, file), is_first_round = i < settings->pin_count;
-        is_held = is_held || is_named;
-        if (is_named != is_first_round)
-            continue;
-        int result =
-            length > 0 ? check(smn_pin_key(candidate), signed_bytes, signed_length, decoded, length)
-                       : 0;
-        if (result == 1) {
-            if (pin)
-                *pin = candidate;
-            return SMN_GENUINE;
-        }
-        failed = failed || result < 0;
-    }
+    const struct signed_message message = {signed_bytes, file, signed_length, length, decoded};
+    bool failed = false;
+    if (length == 0)
+        return SMN_FORGED;
+    /* The one that it names first: of the others, most likely none will do. */
+    const struct smn_pin *signer = find_signer(settings, &message, true, &failed);
+    if (!signer)
+        signer = find_signer(settings, &message, false, &failed);
+    if (signer && pin)
+        *pin = signer;
+    if (signer)
+        return SMN_GENUINE;
     if (failed)
         return SMN_FAILED;
-    return is_held || length == 0 ? SMN_FORGED : SMN_NOT_HELD;
+    return is_pinned(settings, file) ? SMN_FORGED : SMN_NOT_HELD;
 }
 
 bool smn_host_is_configured(const struct smn_settings *settings, const char *host)
