@@ -29,7 +29,7 @@ from tests.bench.rivals import start_rivals  # noqa: E402
 from tests.bench.upstream import Upstream  # noqa: E402
 
 OUTPUT = ROOT / "build/bench"
-BURST_RIVALS = ("nginx", "gateway", "gateway-no-store", "node-nginx")
+BURST_RIVALS = ("nginx", "gateway", "gateway-256", "gateway-no-store", "node-nginx")
 
 
 def machine():

@@ -12,6 +12,8 @@ CEILING = "nginx"
 # CES is measured where it says something: what the signature costs, and that it hides no wait.
 CES_CLIENTS = (64,)
 SLOW_CLIENTS = (1, 16)
+# Where more workers than are usual say something.
+MANY_CLIENTS = 256
 
 
 @dataclass(frozen=True, order=True)
@@ -46,6 +48,8 @@ class Plan:
         """Whether a rival has a window in this cell."""
         if rival.is_slow:
             return cell.clients in SLOW_CLIENTS
+        if rival.name == "gateway-256":
+            return cell.clients == MANY_CLIENTS
         if rival.vendor == "ces":
             return cell.clients in CES_CLIENTS and cell.delay_ms != DELAYS_MS[-1]
         return True

@@ -271,6 +271,7 @@ class Description:
 TITLES = {
     "nginx": Description("nginx `proxy_pass`: no parsing, no mapping, no promise"),
     "gateway": Description("**gateway**, FastCGI, store on", True),
+    "gateway-256": Description("gateway, FastCGI, store on, `workers = 256`", True),
     "gateway-no-store": Description("gateway, FastCGI, no store", True),
     "ces": Description("gateway, CES: signature verified, store on", True),
     "ces-unverified": Description("gateway, CES: the same unverified", True),
@@ -286,7 +287,7 @@ TITLES = {
 def start_front(place, upstream, node_port):
     """The nginx before the gateway, which is the ceiling too."""
     port = shared.free_port()
-    names = ("gateway", "gateway-no-store", "ces", "ces-unverified")
+    names = ("gateway", "gateway-256", "gateway-no-store", "ces", "ces-unverified")
     config = NGINX.format(
         user=place.nginx_user, folder=place.folder, upstream_port=upstream.port, port=port,
         node_port=node_port, ca=place.keys.ca_certificate, path=PATH,
@@ -306,6 +307,9 @@ def start_rivals(place, upstream, wanted=None, **changes):
     makers = {
         "nginx": lambda: Rival(place, "nginx", url, PATH),
         "gateway": lambda: FastCgi(place, "gateway", url, upstream, **changes),
+        "gateway-256": lambda: FastCgi(
+            place, "gateway-256", url, upstream, **{**changes, "workers": 256}
+        ),
         "gateway-no-store": lambda: FastCgi(
             place, "gateway-no-store", url, upstream, **{**changes, "store": "none"}
         ),
