@@ -6,15 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/state_folder.h"
 #include "base/write_all.h"
 #include "config/file.h"
 
 #define SUFFIX ".last-valid"
-#define TEMPORARY ".XXXXXX"
+#define TEMPORARY ".new"
+/* Longer than anybody writes. */
+#define WRITING_S 60
 
 /* ---- sets of files ---- */
 
@@ -79,21 +83,31 @@ static bool is_kept(const char *place, const struct text *files)
     return is_same;
 }
 
+/* One name for all that write: whoever is killed leaves one file, which the next one clears away.
+ * -1 with EEXIST: another process is writing. */
+static int open_new(const char *path)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    struct stat status;
+    int descriptor = open(path, flags, 0600);
+    bool is_left = descriptor < 0 && errno == EEXIST && lstat(path, &status) == 0 &&
+                   clock_wall_ms() / 1000 - status.st_mtim.tv_sec > WRITING_S;
+    if (is_left && unlink(path) == 0)
+        descriptor = open(path, flags, 0600);
+    return descriptor;
+}
+
 static bool write_file(struct arena *arena, const char *place, const struct text *files)
 {
-    char *temporary = arena_alloc(arena, strlen(place) + sizeof TEMPORARY);
-    if (!temporary)
-        return false;
-    memcpy(temporary, place, strlen(place));
-    memcpy(temporary + strlen(place), TEMPORARY, sizeof TEMPORARY);
-    int descriptor = mkostemp(temporary, O_CLOEXEC);
+    const char *path = arena_printf(arena, "%s" TEMPORARY, place);
+    int descriptor = open_new(path);
     if (descriptor < 0)
-        return false;
+        return errno == EEXIST;
     bool is_written =
         write_all(descriptor, text_string(files), files->length) && fsync(descriptor) == 0;
-    is_written = close(descriptor) == 0 && is_written && rename(temporary, place) == 0;
+    is_written = close(descriptor) == 0 && is_written && rename(path, place) == 0;
     if (!is_written)
-        (void)unlink(temporary);
+        (void)unlink(path);
     return is_written;
 }
 

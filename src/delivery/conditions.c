@@ -94,7 +94,7 @@ static bool is_certificate_ending(const struct circumstances *now, struct text *
     text_printf(text, "The last pinned certificate, %.128s, ends ", settings->certificate);
     put_moment(text, ends_ms);
     text_puts(text, ". Messages signed with the next one are refused unless that is pinned too "
-                    "(smn.certificate), or fetched (smn.verify = \"fetch\").");
+                    "(setting `certificate`), or fetched (verify = \"fetch\").");
     return true;
 }
 

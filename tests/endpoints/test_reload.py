@@ -205,6 +205,19 @@ class LastValid:
         self.assert_delivered(self.post(self.run_once(), 1))
         self.assertEqual(os.stat(self.last_valid()).st_mode & 0o7777, 0o600)
 
+    def test_what_a_killed_process_left_is_cleared_away(self):
+        """One file at most, and it keeps nobody from writing for longer than a minute."""
+        left = self.last_valid().with_name(self.last_valid().name + ".new")
+        left.parent.mkdir(mode=0o700)
+        left.write_text("half of it")
+        self.write()
+        self.assert_delivered(self.post(self.run_once(), 1))
+        self.assertFalse(self.last_valid().exists())
+        os.utime(left, (1, 1))
+        self.assert_delivered(self.post(self.run_once(), 2), count=2)
+        self.assertTrue(self.last_valid().exists())
+        self.assertFalse(left.exists())
+
     def test_files_that_it_names_are_kept_with_it(self):
         """A key file that is gone."""
         key = self.sandbox.folder / "flashduty.key"
