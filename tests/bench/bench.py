@@ -40,7 +40,7 @@ def machine():
             cpu = line.partition(":")[2].strip()
             break
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "cpu": cpu,
         "kernel": platform.release(),
         "load_before": os.getloadavg()[0],
@@ -87,6 +87,7 @@ class Bench:
                 self._run_cell(cell, repeat)
             self._run_bursts()
         self._measure_idle()
+        self.result["machine"]["load_after"] = os.getloadavg()[0]
         return self.result
 
     def _run_cell(self, cell, repeat):

@@ -146,9 +146,21 @@ def chart(result):
 README_CELLS = ("20ms-64", "20ms-256", "0ms-64", "20ms-16")
 
 
+CONDITIONS = {
+    "en": "Measured {time}: {cpu}, {cores} cores, {repeats} repeats of {seconds} s; load average"
+    " {load_before:.1f} before the run and {load_after:.1f} at its end. Above 0.5 before, or 3 at the end, other work ran on the"
+    " same cores: then rates and shares are too low, CPU is too high, and rows compare only with each other.",
+    "zh": "测量于 {time}：{cpu}，{cores} 核，每次 {seconds} 秒、重复 {repeats} 次；平均负载运行前 {load_before:.1f}、结束时"
+    " {load_after:.1f}。运行前高于 0.5 或结束时高于 3，说明同样的核上还有别的工作：这时速率和比值偏低，CPU 偏高，只能在行与行之间比较。",
+}
+
+
 def section(result, language):
     """What stands between the marks in a README."""
-    return f"{BEGIN}\n\n{table(result, README_CELLS, language)}\n{END}"
+    conditions = CONDITIONS[language].format(
+        **result["machine"], repeats=result["repeats"], seconds=result["seconds"]
+    )
+    return f"{BEGIN}\n\n{table(result, README_CELLS, language)}\n{conditions}\n\n{END}"
 
 
 def replace_section(text, result, language):
