@@ -301,7 +301,7 @@ static void run_key(struct job *job, struct database *database, const struct sto
     int64_t changed = database_run(
         database,
         "UPDATE delivery SET flashduty_key = ?1, due_ms = ?4, scheduled_ms = ?4 WHERE state = 0"
-        " AND scheduled_ms > 0 AND scope = ?2 AND route = ?3 AND flashduty_key <> ?1",
+        " AND scope = ?2 AND route = ?3 AND (flashduty_key < ?1 OR flashduty_key > ?1)",
         "ttti", change->key, change->scope, change->route, clock_wall_ms());
     /* Another route may lead to the same key by now. */
     if (changed > 0)

@@ -118,6 +118,9 @@ static const char *const second_version[] = {
     /* What a person may have to look at: waiting, sending, rejected, expired. */
     "CREATE INDEX delivery_unfinished ON delivery (id) WHERE state < 4",
 
+    /* What waits of a route, for when its Flashduty key is replaced. */
+    "CREATE INDEX delivery_by_route ON delivery (scope, route, flashduty_key) WHERE state = 0",
+
     "PRAGMA user_version = 2",
 };
 

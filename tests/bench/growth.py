@@ -35,13 +35,13 @@ QUICK_STEPS = {
     "KiB of body": (1, 64),
     "integrations": (1, 100),
 }
-# Of a destination that is asked for a pause: they wait for the whole of a window.
+# Of an integration that is no longer configured: they wait for the whole of a window.
 OTHER_KEY = "bench-other"
 
 FILL = (
     "INSERT INTO alert (scope, integration, request_id, message_id, alert_key, severity, title, event,"
     " time_s, received_ms, outcome) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-    " WHERE i < :count) SELECT 'guance-0', 'guance-0', printf('%032x', i), 'filled-' || i,"
+    " WHERE i < :count) SELECT 'other', 'other', printf('%032x', i), 'filled-' || i,"
     " 'filled:' || i, 1, 'title', printf('%.*c', 900, 'x'), 0, :now, 0 FROM n",
     "INSERT INTO delivery (alert_id, scope, alert_key, route, flashduty_key, state, rank, after, due_ms,"
     " scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms, code, message)"
@@ -50,7 +50,7 @@ FILL = (
     "INSERT INTO seen SELECT message_id, scope, id, :now FROM alert"
     " WHERE message_id LIKE 'filled-%'",
     "INSERT INTO volume VALUES ('', :count) ON CONFLICT (scope) DO UPDATE SET kept = kept + :count",
-    "INSERT INTO ledger VALUES ('guance-0', 'received', :count), ('guance-0', 'queued', :count)"
+    "INSERT INTO ledger VALUES ('other', 'received', :count), ('other', 'queued', :count)"
     " ON CONFLICT (integration, place) DO UPDATE SET count = count + excluded.count",
 )
 
