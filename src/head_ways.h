@@ -11,8 +11,9 @@
 
 #include "base/text.h"
 
-/* More are under way at once only if threads are cut off between two instructions. */
-#define HEAD_WAYS_MAX 8
+/* So many are lent at once, for each takes descriptors: who wants one more waits, not for long, as
+ * nobody waits for anything meanwhile who has one. */
+#define HEAD_WAYS_MAX 4
 
 struct head_way {
     int out; /* what the head is read from, without ever waiting; -1: there is none */
@@ -21,8 +22,9 @@ struct head_way {
 
 struct head_ways {
     pthread_mutex_t lock;
+    pthread_cond_t returned;
     struct head_way free[HEAD_WAYS_MAX];
-    size_t count;
+    size_t count, lent;
 };
 
 bool head_ways_init(struct head_ways *ways) __attribute__((nonnull, warn_unused_result));
@@ -35,6 +37,6 @@ struct head_way head_ways_lend(struct head_ways *ways, const struct text *head)
 /* The head was read to its end. */
 void head_ways_take_back(struct head_ways *ways, struct head_way way) __attribute__((nonnull));
 /* It was not; whoever read it has closed `out`. */
-void head_ways_drop(struct head_way way);
+void head_ways_drop(struct head_ways *ways, struct head_way way) __attribute__((nonnull));
 
 #endif

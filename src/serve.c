@@ -264,7 +264,8 @@ static bool read_head(struct head_ways *ways, struct records *records, FCGX_Requ
     fastcgi->keepConnection = 1;
     if (way.out < 0 || FCGX_Accept_r(fastcgi) < 0) {
         FCGX_Free(fastcgi, 1);
-        head_ways_drop(way);
+        if (way.out >= 0)
+            head_ways_drop(ways, way);
         return false;
     }
     head_ways_take_back(ways, way);

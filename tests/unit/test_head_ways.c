@@ -82,7 +82,7 @@ static void one_that_was_not_read_is_not_used_again(void **state)
     (void)state;
     struct head_way way = head_ways_lend(&ways, &head);
     assert_int_equal(close(way.out), 0);
-    head_ways_drop(way);
+    head_ways_drop(&ways, way);
     way = head_ways_lend(&ways, &next);
     assert_holds(way, &next);
     head_ways_take_back(&ways, way);
