@@ -155,13 +155,31 @@ bool history_find_alert(struct history *history, const char *word, struct arena 
     return history_end(history, error) && history_has_memory(arena, error) && is_found;
 }
 
-bool history_life(struct history *history, const struct alert_record *of, int64_t limit,
-                  bool (*show)(void *context, const struct alert_record *record), void *context,
-                  struct error *error)
+/* Reads the rows within the reading that has begun, ends it, and shows them. */
+static bool show_alerts(struct history *history, struct rows rows,
+                        bool (*show)(void *context, const struct alert_record *record),
+                        void *context, struct error *error)
 {
     struct arena arena = {0};
     struct alert_record *records = NULL;
     size_t count = 0;
+    while (!arena.failed && rows_next(&rows)) {
+        records = history_grow(&arena, records, count, sizeof *records);
+        if (records)
+            records[count++] = read_alert(&rows, &arena);
+    }
+    rows_end(&rows);
+    bool is_read = history_end(history, error) && history_has_memory(&arena, error);
+    for (size_t i = 0; i < count && is_read && show(context, &records[i]); i++)
+        ;
+    arena_clear(&arena);
+    return is_read;
+}
+
+bool history_life(struct history *history, const struct alert_record *of, int64_t limit,
+                  bool (*show)(void *context, const struct alert_record *record), void *context,
+                  struct error *error)
+{
     if (!history_begin(history, error))
         return false;
     int64_t begin = database_number(history->database, 0,
@@ -176,41 +194,18 @@ bool history_life(struct history *history, const struct alert_record *of, int64_
                                       SELECT_ALERT " WHERE alert_key = ?1 AND scope = ?2 AND id > "
                                                    "?3 AND id <= ?4 ORDER BY id LIMIT ?5",
                                       "ttiii", of->alert_key, of->scope, begin, end, limit);
-    while (!arena.failed && rows_next(&rows)) {
-        records = history_grow(&arena, records, count, sizeof *records);
-        if (records)
-            records[count++] = read_alert(&rows, &arena);
-    }
-    rows_end(&rows);
-    bool is_read = history_end(history, error) && history_has_memory(&arena, error);
-    for (size_t i = 0; i < count && is_read && show(context, &records[i]); i++)
-        ;
-    arena_clear(&arena);
-    return is_read;
+    return show_alerts(history, rows, show, context, error);
 }
 
 bool history_recent(struct history *history, const char *integration, int64_t limit,
                     bool (*show)(void *context, const struct alert_record *record), void *context,
                     struct error *error)
 {
-    struct arena arena = {0};
-    struct alert_record *records = NULL;
-    size_t count = 0;
     if (!history_begin(history, error))
         return false;
     struct rows rows = database_query(history->database,
                                       SELECT_ALERT " WHERE integration = ?1 AND severity <> 3"
                                                    " ORDER BY id DESC LIMIT ?2",
                                       "ti", integration, limit);
-    while (!arena.failed && rows_next(&rows)) {
-        records = history_grow(&arena, records, count, sizeof *records);
-        if (records)
-            records[count++] = read_alert(&rows, &arena);
-    }
-    rows_end(&rows);
-    bool is_read = history_end(history, error) && history_has_memory(&arena, error);
-    for (size_t i = 0; i < count && is_read && show(context, &records[i]); i++)
-        ;
-    arena_clear(&arena);
-    return is_read;
+    return show_alerts(history, rows, show, context, error);
 }
