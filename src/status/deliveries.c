@@ -96,12 +96,18 @@ static void put_why(struct page *page, const struct delivery_record *record)
     text_puts(&page->out, "</td>");
 }
 
+/* One row beyond the limit says that there are more. */
+static bool has_room(struct table *table)
+{
+    table->is_more = table->count == table->limit;
+    return !table->is_more;
+}
+
 static bool put_waiting(void *context, const struct delivery_record *record)
 {
     struct table *table = context;
     struct page *page = table->page;
-    table->is_more = table->count == table->limit;
-    if (table->is_more)
+    if (!has_room(table))
         return false;
     if (table->count++ == 0)
         put_head(page, say(page, "Deliveries that wait or were refused", "等待或被拒绝的投递"),
@@ -189,8 +195,7 @@ static bool put_found(void *context, const struct delivery_record *record)
 {
     struct table *table = context;
     struct page *page = table->page;
-    table->is_more = table->count == table->limit;
-    if (table->is_more)
+    if (!has_room(table))
         return false;
     if (table->count++ == 0)
         put_head(page, say(page, "Deliveries", "投递"),

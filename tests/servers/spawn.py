@@ -45,3 +45,13 @@ def spawn_endpoints(site):
             wait_until(lambda pid=pid: not _is_running(pid), 15, f"the end of process {pid}")
 
     site.sandbox.defer(stop)
+
+
+def answer_without_process(site, key):
+    """What an alarm is answered while nothing listens on its endpoint's socket."""
+    socket, elsewhere = site.run / "guance.socket", site.run / "elsewhere.socket"
+    socket.rename(elsewhere)
+    try:
+        return site.request("/guance?integration_key=" + key, b"{}")
+    finally:
+        elsewhere.rename(socket)
