@@ -75,7 +75,7 @@ class Upgrade(Life):
         file = self.sandbox.folder / "version-1.db"
         fill(file)
         self.machine.run("find", Path(STORE).parent, "-name", "gateway.db*", "-delete")
-        shutil.copy(file, self.machine.path(STORE))
+        shutil.move(file, self.machine.path(STORE))
         self.machine.run("chown", f"{PACKAGE}:{PACKAGE}", STORE)
         self.machine.run("systemctl", "start", f"{PACKAGE}-guance.service")
 
