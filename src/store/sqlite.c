@@ -157,7 +157,7 @@ static bool set_up(struct database *database, const char *path, enum database_mo
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* A process that serves one request does not tidy up after each. */
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    bool is_ready = run_plain(database, "PRAGMA cache_size = -4096") &&
+    bool is_ready = run_plain(database, "PRAGMA cache_size = -2048") &&
                     run_plain(database, "PRAGMA temp_store = MEMORY");
     if (!is_ready || mode == DATABASE_READ)
         return is_ready;
