@@ -62,11 +62,13 @@ struct database *database_open(const char *where, enum database_mode mode, struc
                                      : sqlite_open(where, mode, error);
 }
 #else
-#define NO_POSTGRESQL "this program was built without PostgreSQL (make WITH_POSTGRESQL=no)"
+#define NO_POSTGRESQL "this program was built without PostgreSQL (WITH_POSTGRESQL=no)"
 
 const char *database_check(const char *where)
 {
-    return database_is_server(where) ? "is a server's, and " NO_POSTGRESQL : NULL;
+    return database_is_server(where) ? "is a server's, and " NO_POSTGRESQL
+                                       "; \"sqlite:PATH\" is a store"
+                                     : NULL;
 }
 
 struct database *database_open(const char *where, enum database_mode mode, struct error *error)
