@@ -137,8 +137,14 @@ static void collect(struct draining *drain)
         sent[over++] = send;
     }
     drain->count = kept;
-    if (over > 0 && !store_report(drain->means->delivery.store, tries, over))
+    bool is_reported = over == 0 || store_report(drain->means->delivery.store, tries, over);
+    if (!is_reported)
         drain->report->is_store_bad = true;
+    /* It is claimed again when its lease has ended. */
+    for (size_t i = 0; i < over && !is_reported; i++) {
+        if (tries[i].state == DELIVERY_REFUSED)
+            tries[i].state = DELIVERY_WAITING;
+    }
     if (over > 0)
         drain->next_ms = 0;
     for (size_t i = 0; i < over; i++) {

@@ -100,7 +100,7 @@ static bool let_followers_go(struct database *database, int64_t id)
         database,
         "UPDATE delivery SET after = coalesce((SELECT max(d.id) FROM delivery AS d"
         " WHERE d.alert_key = delivery.alert_key AND d.scope = delivery.scope AND d.state < 2"
-        " AND d.id < delivery.id AND d.id <> ?1 AND (d.route = delivery.route"
+        " AND d.after <> -1 AND d.id < delivery.id AND d.id <> ?1 AND (d.route = delivery.route"
         " OR d.flashduty_key = delivery.flashduty_key)), 0) WHERE after = ?1 AND after > 0",
         "i", id);
     return count > 0;
@@ -188,9 +188,29 @@ bool volume_is_ample(struct database *database, const struct store_limits *limit
            kept(database, "") + AMPLE < limits->outbox_limit;
 }
 
+/* What is over waits there to be moved and stays, however much it is: only what waits fills a
+ * spool. It is counted where it matters. */
+static bool spool_has_room(struct database *database, const struct store_limits *limits,
+                           const char *scope, int64_t own)
+{
+    int64_t of_scope = kept(database, scope);
+    if (of_scope - own >= key_share(limits))
+        of_scope = database_number(database, 0,
+                                   "SELECT count(*) FROM delivery WHERE scope = ?1 AND state = 0",
+                                   "t", scope);
+    if (of_scope - own >= key_share(limits))
+        return false;
+    int64_t of_all = kept(database, "");
+    if (of_all - own >= limits->outbox_limit)
+        of_all = database_number(database, 0, "SELECT count(*) FROM delivery WHERE state = 0", "");
+    return of_all - own < limits->outbox_limit && !database_failed(database);
+}
+
 bool volume_has_room(struct database *database, const struct store_limits *limits,
                      const char *scope, int64_t own)
 {
+    if (limits->is_spool)
+        return spool_has_room(database, limits, scope, own);
     bool has_share = kept(database, scope) > 0;
     while (has_share && kept(database, scope) - own >= key_share(limits)) {
         if (!forget_oldest(database, scope))

@@ -44,6 +44,56 @@ void *job_new(size_t size, void (*run)(struct job *, struct database *,
 bool job_run(struct store *store, struct job *job) __attribute__((nonnull, warn_unused_result));
 void job_free(struct store *store, struct job *job) __attribute__((nonnull(1)));
 
+/* ---- one store ---- */
+
+/* The store's spool; NULL: it has none. */
+struct spool *store_spool(const struct store *store) __attribute__((nonnull));
+
+/* Whether it has a spool, and the last that was to be written could not be. */
+bool store_is_down(struct store *store) __attribute__((nonnull));
+
+/* What the functions of store.h do, in this very store: whether a spool takes it is not decided
+ * here. Ids are the store's own, but for those of tries. */
+bool is_writable_here(struct store *store, struct error *error) __attribute__((nonnull));
+
+/* Takes in those events that are not spooled. only_held: of these again those whose alert the store
+ * holds already, which become spooled; *is_empty says whether it holds none at all. */
+struct receiving {
+    bool only_held;
+    int64_t lease_ms;
+    bool is_empty;
+};
+bool receive_here(struct store *store, struct store_event *events, size_t count,
+                  struct receiving *how, struct arena *arena)
+    __attribute__((nonnull, warn_unused_result));
+/* Reads whether the store holds an earlier event of each. */
+void look_behind(const struct store *store, struct store_event *events, size_t count)
+    __attribute__((nonnull));
+/* Of the tries only those of the spool's deliveries, or only the others. */
+bool report_here(struct store *store, struct store_try *tries, size_t count, bool is_spool)
+    __attribute__((nonnull, warn_unused_result));
+bool accept_here(struct store *store, const struct store_event *event, const struct store_try *one)
+    __attribute__((nonnull, warn_unused_result));
+bool claim_here(struct store *store, struct store_claim *claims, size_t limit, size_t *count,
+                int64_t lease_ms, int64_t *next_ms, struct arena *arena)
+    __attribute__((nonnull, warn_unused_result));
+bool is_due_here(struct store *store) __attribute__((nonnull));
+bool set_key_here(struct store *store, const char *scope, const struct destination *route)
+    __attribute__((nonnull, warn_unused_result));
+bool tidy_here(struct store *store, bool *more) __attribute__((nonnull, warn_unused_result));
+bool confirmed_here(struct store *store, const struct store_confirmation *confirmation)
+    __attribute__((nonnull, warn_unused_result));
+/* *is_refused: it works, and must not keep it. */
+bool keep_confirmation_here(struct store *store, const struct store_confirmation *confirmation,
+                            bool *is_refused) __attribute__((nonnull, warn_unused_result));
+bool claim_confirmation_here(struct store *store, struct store_confirmation *confirmation,
+                             struct arena *arena) __attribute__((nonnull, warn_unused_result));
+bool report_confirmation_here(struct store *store, const struct store_confirmation *confirmation,
+                              bool is_confirmed, const char *reason)
+    __attribute__((nonnull, warn_unused_result));
+bool unsubscribed_here(struct store *store, const char *integration, const char *topic)
+    __attribute__((nonnull, warn_unused_result));
+
 /* ---- steps ---- */
 
 /* Counters, see store/history.h: adds to one, sets one, reads one. */
@@ -140,6 +190,10 @@ void try_apply(struct database *database, const struct store_limits *limits, str
 /* A copy of what goes in. */
 void event_copy(struct arena *arena, struct store_event *copy, const struct store_event *event)
     __attribute__((nonnull));
+
+/* Of deliveries that wait for nothing in the store but are not to be claimed: recoveries in a
+ * spool, whose triggers may be in the database. Nothing waits behind them. */
+#define AFTER_HELD (-1)
 
 /* Takes one event in; in a part of the transaction of its own. sends_left: how many sends may begin
  * yet. */

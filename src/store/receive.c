@@ -168,9 +168,11 @@ static int64_t rank_of(const struct intake *in)
 /* The delivery that has to be over before this one begins; 0 if there is none. */
 static int64_t predecessor(const struct intake *in, const struct store_delivery *delivery)
 {
+    if (in->limits->is_spool && in->event->severity == SEVERITY_OK)
+        return AFTER_HELD;
     return database_number(in->database, 0,
                            "SELECT max(id) FROM delivery WHERE alert_key = ?1 AND scope = ?2"
-                           " AND state < 2 AND (route = ?3 OR flashduty_key = ?4)",
+                           " AND state < 2 AND after <> -1 AND (route = ?3 OR flashduty_key = ?4)",
                            "tttt", in->event->alert_key, in->event->scope, delivery->route,
                            delivery->flashduty_key);
 }
@@ -217,7 +219,7 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
     bool has_room = volume_has_room(in->database, in->limits, event->scope, 0);
     if (!is_sent && !has_room)
         return false;
-    if (after)
+    if (after > 0)
         raise_rank(in, delivery);
     if (is_sent) {
         pace_take(in->database, in->limits, delivery->flashduty_key);
@@ -318,17 +320,32 @@ struct receive_job {
     struct job job;
     struct store_event *events;
     size_t count;
-    int64_t lease_ms;
+    struct receiving how;
 };
+
+static bool is_held(struct database *database, const struct store_event *event)
+{
+    return database_number(database, 0,
+                           "SELECT 1 FROM alert WHERE alert_key = ?1 AND scope = ?2 LIMIT 1", "tt",
+                           event->alert_key, event->scope) != 0;
+}
 
 static void run_receive(struct job *job, struct database *database,
                         const struct store_limits *limits)
 {
     struct receive_job *receive = (struct receive_job *)job;
+    struct receiving *how = &receive->how;
     size_t sends_left = SENDS_OF_A_REQUEST_MAX;
-    for (size_t i = 0; i < receive->count; i++)
-        event_take(database, limits, &job->arena, &receive->events[i], receive->lease_ms,
-                   &sends_left, &job->is_durable);
+    how->is_empty =
+        how->only_held && database_number(database, 0, "SELECT 1 FROM alert LIMIT 1", "") == 0;
+    for (size_t i = 0; i < receive->count; i++) {
+        struct store_event *event = &receive->events[i];
+        event->delivery_count = 0;
+        event->is_spooled = how->only_held && !how->is_empty && is_held(database, event);
+        if (!how->only_held || event->is_spooled)
+            event_take(database, limits, &job->arena, event, how->lease_ms, &sends_left,
+                       &job->is_durable);
+    }
 }
 
 /* Nobody sends what was taken in too late: it went out without the store, or was answered 503. */
@@ -389,7 +406,7 @@ static void copy_decision(struct arena *arena, struct store_event *event,
 }
 
 /* What cannot be written may be there to read. */
-static void look_behind(const struct store *store, struct store_event *events, size_t count)
+void look_behind(const struct store *store, struct store_event *events, size_t count)
 {
     struct error ignored = {0};
     struct database *reader = database_open(store_path(store), DATABASE_READ, &ignored);
@@ -405,23 +422,31 @@ static void look_behind(const struct store *store, struct store_event *events, s
     database_close(reader);
 }
 
-bool store_receive(struct store *store, struct store_event *events, size_t count, int64_t lease_ms,
-                   struct arena *arena)
+bool receive_here(struct store *store, struct store_event *events, size_t count,
+                  struct receiving *how, struct arena *arena)
 {
     struct receive_job *receive = job_new(sizeof *receive, run_receive);
     if (!receive)
         return false;
     receive->job.withdraw = withdraw_receive;
-    receive->lease_ms = lease_ms;
-    receive->events = arena_alloc(&receive->job.arena, count * sizeof *receive->events);
-    receive->count = receive->events ? count : 0;
-    for (size_t i = 0; i < receive->count; i++)
-        event_copy(&receive->job.arena, &receive->events[i], &events[i]);
+    receive->how = *how;
+    receive->events = arena_alloc(&receive->job.arena, (count + 1) * sizeof *receive->events);
+    for (size_t i = 0; i < count && receive->events; i++) {
+        if (!events[i].is_spooled)
+            event_copy(&receive->job.arena, &receive->events[receive->count++], &events[i]);
+    }
     bool has_worked = job_run(store, &receive->job);
-    for (size_t i = 0; i < receive->count && has_worked; i++)
-        copy_decision(arena, &events[i], &receive->events[i]);
-    if (!has_worked)
-        look_behind(store, events, count);
+    size_t place = 0;
+    for (size_t i = 0; i < count && has_worked; i++) {
+        if (events[i].is_spooled)
+            continue;
+        const struct store_event *taken = &receive->events[place++];
+        if (!how->only_held || taken->is_spooled)
+            copy_decision(arena, &events[i], taken);
+        events[i].is_spooled = taken->is_spooled;
+    }
+    if (has_worked)
+        how->is_empty = receive->how.is_empty;
     job_free(store, &receive->job);
     return has_worked;
 }
