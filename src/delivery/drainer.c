@@ -175,6 +175,14 @@ static void wait_for_sends(struct draining *drain, int64_t ms)
 
 /* ---- what else is to be done ---- */
 
+/* What was taken while the database was out of reach comes first: what waits in the database may be
+ * older, or over by now. */
+static bool move(const struct draining *drain)
+{
+    bool more = false;
+    return store_move(drain->means->delivery.store, &more) && more;
+}
+
 static void confirm(struct draining *drain)
 {
     struct arena arena = {0};
@@ -238,7 +246,10 @@ static void watch_over(struct draining *drain, bool is_passing)
 static void go_round(struct draining *drain, bool is_ending, bool is_passing)
 {
     if (!is_ending) {
+        bool is_moving = move(drain);
         claim(drain);
+        if (is_moving)
+            drain->next_ms = 0;
         confirm(drain);
         tidy(drain);
         watch_over(drain, is_passing);

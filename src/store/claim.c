@@ -31,19 +31,24 @@ static void wait_at_most(struct claiming *claiming, int64_t ms)
 
 /* ---- what time has done ---- */
 
-/* Whoever had these is dead, or the machine was started since; or it could not report, and has
- * promised them. */
-static void take_over(struct claiming *claiming)
+/* Who could not report has perhaps promised what was to be sent. */
+void leases_end(struct database *database, int64_t now_ms, int64_t steady_ms)
 {
-    database_run(claiming->database,
+    database_run(database,
                  "UPDATE alert SET is_promised = 1 WHERE is_promised = 0 AND id IN"
                  " (SELECT alert_id FROM delivery WHERE state = 1"
                  " AND (lease_steady_ms <= ?1 OR lease_steady_ms > ?2))",
-                 "ii", claiming->steady_ms, claiming->steady_ms + LEASE_MS_MAX);
-    database_run(claiming->database,
+                 "ii", steady_ms, steady_ms + LEASE_MS_MAX);
+    /* It is over, or the machine was started since. */
+    database_run(database,
                  "UPDATE delivery SET state = 0, due_ms = ?1, scheduled_ms = ?1 WHERE state = 1"
                  " AND (lease_steady_ms <= ?2 OR lease_steady_ms > ?3)",
-                 "iii", claiming->now_ms, claiming->steady_ms, claiming->steady_ms + LEASE_MS_MAX);
+                 "iii", now_ms, steady_ms, steady_ms + LEASE_MS_MAX);
+}
+
+static void take_over(struct claiming *claiming)
+{
+    leases_end(claiming->database, claiming->now_ms, claiming->steady_ms);
     int64_t next_ms = database_number(
         claiming->database, 0,
         "SELECT lease_steady_ms FROM delivery WHERE state = 1 ORDER BY lease_steady_ms LIMIT 1",

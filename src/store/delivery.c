@@ -106,8 +106,8 @@ static bool let_followers_go(struct database *database, int64_t id)
     return count > 0;
 }
 
-bool delivery_finish(struct database *database, const struct delivery_row *row,
-                     enum delivery_state state, const char *code, const char *message)
+bool delivery_end(struct database *database, const struct delivery_row *row,
+                  enum delivery_state state, const char *code, const char *message)
 {
     database_run(database,
                  "UPDATE delivery SET state = ?1, finished_ms = ?2, code = ?3, message = ?4,"
@@ -115,6 +115,13 @@ bool delivery_finish(struct database *database, const struct delivery_row *row,
                  "iitti", (int64_t)state, clock_wall_ms(), code, message, row->id);
     bool lets_go = let_followers_go(database, row->id);
     alert_settle(database, row->alert_id);
+    return lets_go;
+}
+
+bool delivery_finish(struct database *database, const struct delivery_row *row,
+                     enum delivery_state state, const char *code, const char *message)
+{
+    bool lets_go = delivery_end(database, row, state, code, message);
     counter_add(database, COUNTER_FINISHED, row->integration, delivery_state_names[state], 1);
     return lets_go;
 }
@@ -147,6 +154,19 @@ void delivery_forget(struct database *database, int64_t id, int64_t alert_id, co
                  "i", alert_id);
     if (gone > 0)
         volume_add(database, has_share ? scope : NULL, -gone);
+}
+
+void delivery_hold_again(struct database *database, int64_t id)
+{
+    database_run(database, "UPDATE delivery SET after = ?1 WHERE id = ?2", "ii",
+                 (int64_t)AFTER_HELD, id);
+    (void)let_followers_go(database, id);
+}
+
+void delivery_remove(struct database *database, int64_t id, int64_t alert_id, const char *scope)
+{
+    delivery_forget(database, id, alert_id, scope);
+    (void)let_followers_go(database, id);
 }
 
 /* The oldest finished one; false if there is none. scope: of this one, or NULL. */
@@ -248,8 +268,7 @@ void delivery_refuse(struct database *database, const struct delivery_row *row)
     database_run(database,
                  "DELETE FROM seen WHERE message_id = ?1 AND scope = ?2 AND alert_id = ?3", "tti",
                  message_id, row->scope, row->alert_id);
-    delivery_forget(database, row->id, row->alert_id, row->scope);
-    (void)let_followers_go(database, row->id);
+    delivery_remove(database, row->id, row->alert_id, row->scope);
     /* It was not taken: it is not the newest, and a recovery has closed nothing. */
     database_run(database,
                  "UPDATE memory SET newest_s = coalesce((SELECT max(time_s) FROM alert"

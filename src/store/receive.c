@@ -3,20 +3,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "store/history.h"
-#include "store/internal.h"
-
-/* An event while it is taken in. */
-struct intake {
-    struct database *database;
-    const struct store_limits *limits;
-    struct arena *arena;
-    struct store_event *event;
-    int64_t now_ms, lease_ms;
-    int64_t time_s; /* the vendor's time if it says which event is newer; else 0 */
-    int64_t rank;
-    int64_t alert_id;
-    size_t *sends_left; /* that the request may begin */
-};
+#include "store/intake.h"
 
 /* ---- repeats and late events ---- */
 
@@ -48,7 +35,7 @@ static int64_t comparable_time(const struct store_event *event, int64_t now_ms)
     return event->time_s <= now_ms / 1000 + CLOCK_TOLERANCE_S ? event->time_s : 0;
 }
 
-static bool is_stale(const struct intake *in)
+bool intake_is_stale(const struct intake *in)
 {
     int64_t newest_s = database_number(
         in->database, 0, "SELECT newest_s FROM memory WHERE alert_key = ?1 AND scope = ?2", "tt",
@@ -85,8 +72,7 @@ static const char *present_key(const struct store_event *event, const char *rout
     return remembered;
 }
 
-/* A recovery goes where its trigger went, whatever the routes say by now. */
-static void choose_destinations(struct intake *in)
+void intake_choose_destinations(struct intake *in)
 {
     struct store_event *event = in->event;
     struct rows rows = {in->database, NULL};
@@ -126,7 +112,7 @@ static void remember_alert(struct intake *in)
                      in->alert_id, event->message_id, event->scope);
 }
 
-static void remember_state(struct intake *in)
+void intake_remember_state(struct intake *in)
 {
     const struct store_event *event = in->event;
     bool is_trigger = event->severity != SEVERITY_OK;
@@ -151,8 +137,7 @@ static void remember_state(struct intake *in)
                      event->deliveries[i].flashduty_key);
 }
 
-/* Critical first, then Warning, Info, and recoveries of each. */
-static int64_t rank_of(const struct intake *in)
+int64_t intake_rank(const struct intake *in)
 {
     if (in->event->severity != SEVERITY_OK)
         return (int64_t)in->event->severity;
@@ -165,8 +150,7 @@ static int64_t rank_of(const struct intake *in)
 
 /* ---- now or later ---- */
 
-/* The delivery that has to be over before this one begins; 0 if there is none. */
-static int64_t predecessor(const struct intake *in, const struct store_delivery *delivery)
+int64_t intake_predecessor(const struct intake *in, const struct store_delivery *delivery)
 {
     if (in->limits->is_spool && in->event->severity == SEVERITY_OK)
         return AFTER_HELD;
@@ -177,8 +161,7 @@ static int64_t predecessor(const struct intake *in, const struct store_delivery 
                            delivery->flashduty_key);
 }
 
-/* An alert key ranks as its highest waiting event. */
-static void raise_rank(const struct intake *in, const struct store_delivery *delivery)
+void intake_raise_rank(const struct intake *in, const struct store_delivery *delivery)
 {
     database_run(in->database,
                  "UPDATE delivery SET rank = ?1 WHERE alert_key = ?2 AND scope = ?3 AND state < 2"
@@ -214,13 +197,13 @@ static const char *share_of(const struct store_event *event)
 static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
 {
     const struct store_event *event = in->event;
-    int64_t after = predecessor(in, delivery);
+    int64_t after = intake_predecessor(in, delivery);
     bool is_sent = after == 0 && *in->sends_left > 0 && is_send_free(in, delivery->flashduty_key);
     bool has_room = volume_has_room(in->database, in->limits, event->scope, 0);
     if (!is_sent && !has_room)
         return false;
     if (after > 0)
-        raise_rank(in, delivery);
+        intake_raise_rank(in, delivery);
     if (is_sent) {
         pace_take(in->database, in->limits, delivery->flashduty_key);
         --*in->sends_left;
@@ -259,14 +242,14 @@ static enum outcome take(struct intake *in, bool *is_durable)
     bool is_waiting = false;
     if (is_repeat(in, is_durable))
         return OUTCOME_DUPLICATE;
-    if (is_stale(in))
+    if (intake_is_stale(in))
         return OUTCOME_STALE;
-    choose_destinations(in);
+    intake_choose_destinations(in);
     if (event->delivery_count == 0)
         return OUTCOME_UNROUTED;
-    in->rank = rank_of(in);
+    in->rank = intake_rank(in);
     remember_alert(in);
-    remember_state(in);
+    intake_remember_state(in);
     for (size_t i = 0; i < event->delivery_count; i++) {
         if (!begin_delivery(in, &event->deliveries[i]))
             return OUTCOME_REFUSED;

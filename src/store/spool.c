@@ -15,7 +15,8 @@ struct spool {
     pthread_mutex_t mutex;
     /* Under the mutex. */
     struct spool_sight empty; /* what it looked like when it held nothing */
-    bool has_empty, is_stuck;
+    bool has_empty, is_stuck, is_moving;
+    int64_t moved;
 };
 
 struct spool *spool_new(const char *path, const struct store_limits *limits, bool is_lasting,
@@ -24,6 +25,9 @@ struct spool *spool_new(const char *path, const struct store_limits *limits, boo
     struct store_limits own = *limits;
     struct spool *spool = calloc(1, sizeof *spool);
     own.is_spool = true;
+    /* Somebody may have died over it. */
+    if (spool)
+        spool->is_moving = true;
     if (spool)
         spool->store = store_new(path, &own, is_lasting, error);
     if (spool && spool->store && !pthread_mutex_init(&spool->mutex, NULL))
@@ -118,6 +122,30 @@ void spool_set_stuck(struct spool *spool, bool is_stuck)
     pthread_mutex_lock(&spool->mutex);
     spool->is_stuck = is_stuck;
     pthread_mutex_unlock(&spool->mutex);
+}
+
+void spool_set_moving(struct spool *spool, bool is_moving)
+{
+    pthread_mutex_lock(&spool->mutex);
+    spool->is_moving = is_moving;
+    pthread_mutex_unlock(&spool->mutex);
+}
+
+bool spool_is_moving(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->mutex);
+    bool is_moving = spool->is_moving;
+    pthread_mutex_unlock(&spool->mutex);
+    return is_moving;
+}
+
+int64_t spool_count_moved(struct spool *spool, size_t count, bool is_over)
+{
+    pthread_mutex_lock(&spool->mutex);
+    int64_t moved = spool->moved + (int64_t)count;
+    spool->moved = is_over ? 0 : moved;
+    pthread_mutex_unlock(&spool->mutex);
+    return moved;
 }
 
 static bool is_stuck(struct spool *spool)

@@ -39,6 +39,13 @@ bool spool_may_hold(struct spool *spool, struct spool_sight *sight) __attribute_
 void spool_note_empty(struct spool *spool, const struct spool_sight *sight)
     __attribute__((nonnull));
 
+/* A page of it may have been begun to be moved, and is neither moved nor as it was. */
+void spool_set_moving(struct spool *spool, bool is_moving) __attribute__((nonnull));
+bool spool_is_moving(struct spool *spool) __attribute__((nonnull));
+
+/* Adds to how many were moved; the sum, which begins anew with is_over. */
+int64_t spool_count_moved(struct spool *spool, size_t count, bool is_over) __attribute__((nonnull));
+
 /* What is in it cannot be moved although the database works: it is sent from where it is. */
 void spool_set_stuck(struct spool *spool, bool is_stuck) __attribute__((nonnull));
 

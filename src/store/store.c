@@ -46,7 +46,7 @@ struct store {
     struct job *jobs, **jobs_end;
     struct counts counts;
     bool is_stopping, has_thread;
-    bool is_down;      /* it has a spool, and the last that was to be written could not be */
+    bool is_down;      /* see store_is_down */
     char failure[512]; /* why it cannot be used; "" while it can */
     pthread_t thread;
 
@@ -120,10 +120,11 @@ static void set_failure(struct store *store, const char *failure)
         log_event(LOG_INFO, "the store can be used again", "store", store->path, NULL);
 }
 
+/* Only where the writer's thread looks whether it is up again. */
 static void set_down(struct store *store, bool is_down)
 {
     pthread_mutex_lock(&store->mutex);
-    store->is_down = is_down && store->spool;
+    store->is_down = is_down && store->spool && store->is_lasting;
     pthread_mutex_unlock(&store->mutex);
 }
 
@@ -627,7 +628,7 @@ static void run_nothing(struct job *job, struct database *database,
 static void count(struct store *store, const struct counted *what)
 {
     pthread_mutex_lock(&store->mutex);
-    bool is_for_spool = store->is_down && store->is_lasting;
+    bool is_for_spool = store->is_down;
     if (!is_for_spool)
         counts_add(&store->counts, what, 1);
     if (store->is_lasting)
