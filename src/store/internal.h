@@ -68,7 +68,7 @@ bool receive_here(struct store *store, struct store_event *events, size_t count,
                   struct receiving *how, struct arena *arena)
     __attribute__((nonnull, warn_unused_result));
 /* Reads whether the store holds an earlier event of each. */
-void look_behind(const struct store *store, struct store_event *events, size_t count)
+void look_behind(struct store *store, struct store_event *events, size_t count)
     __attribute__((nonnull));
 /* Of the tries only those of the spool's deliveries, or only the others. */
 bool report_here(struct store *store, struct store_try *tries, size_t count, bool is_spool)
@@ -94,6 +94,9 @@ bool report_confirmation_here(struct store *store, const struct store_confirmati
     __attribute__((nonnull, warn_unused_result));
 bool unsubscribed_here(struct store *store, const char *integration, const char *topic)
     __attribute__((nonnull, warn_unused_result));
+
+/* Whether looking into the store is worth trying: not while its server is out of reach. */
+bool store_may_be_read(struct store *store) __attribute__((nonnull));
 
 /* ---- steps ---- */
 

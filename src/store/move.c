@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "store/history.h"
@@ -312,7 +311,7 @@ static void run_page(struct job *job, struct database *database, const struct st
     struct page *page = &((struct page_job *)job)->page;
     (void)limits;
     *page = (struct page){.counts_token = NULL};
-    leases_end(database, clock_wall_ms(), database_steady_ms(database));
+    leases_end(database, database_wall_ms(database), database_steady_ms(database));
     read_alerts(database, &job->arena, page);
     read_confirmations(database, &job->arena, page);
     if (page->alert_count > 0 || page->confirmation_count > 0)
@@ -346,7 +345,7 @@ static bool is_moved(struct database *database, const char *token, int64_t *beca
 static void note_moved(struct database *database, const char *token, int64_t became)
 {
     database_run(database, "INSERT INTO moved VALUES (?1, ?2, ?3)", "tii", token, became,
-                 clock_wall_ms());
+                 database_wall_ms(database));
 }
 
 /* The database has the same message: what the spool has delivered of it is not sent again. */
@@ -415,15 +414,16 @@ static int64_t add_alert(const struct move *move)
     const struct store_event *event = move->in.event;
     int64_t received_ms =
         move->alert->received_ms < move->in.now_ms ? move->alert->received_ms : move->in.now_ms;
-    int64_t id = database_add(
-        move->in.database,
-        "INSERT INTO alert (scope, integration, request_id, message_id, alert_key, severity, title,"
-        " event, time_s, received_ms, outcome, is_promised)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        "tttttittiiii", event->scope, event->integration, event->request_id, event->message_id,
-        event->alert_key, (int64_t)event->severity, event->title, event->json, event->time_s,
-        received_ms, (int64_t)event->outcome,
-        (int64_t)(move->alert->is_promised || event->outcome == OUTCOME_QUEUED));
+    int64_t id =
+        database_add(move->in.database, "alert",
+                     "INSERT INTO alert (id, scope, integration, request_id, message_id, "
+                     "alert_key, severity, title,"
+                     " event, time_s, received_ms, outcome, is_promised)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     "tttttittiiii", event->scope, event->integration, event->request_id,
+                     event->message_id, event->alert_key, (int64_t)event->severity, event->title,
+                     event->json, event->time_s, received_ms, (int64_t)event->outcome,
+                     (int64_t)(move->alert->is_promised || event->outcome == OUTCOME_QUEUED));
     if (*event->message_id && event->outcome != OUTCOME_REFUSED)
         database_run(move->in.database,
                      "UPDATE seen SET alert_id = ?1 WHERE message_id = ?2 AND scope = ?3", "itt",
@@ -456,12 +456,11 @@ static void add_delivery(struct move *move, const struct store_delivery *deliver
     if (after > 0)
         intake_raise_rank(in, delivery);
     int64_t id = database_add(
-        in->database,
-        "INSERT INTO delivery (alert_id, scope, alert_key, route, flashduty_key, state, rank, "
-        "after,"
-        " due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms, code,"
-        " message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, 0, ?10, ?11, ?12, ?13, ?14, "
-        "?15)",
+        in->database, "delivery",
+        "INSERT INTO delivery (id, alert_id, scope, alert_key, route, flashduty_key, state, rank,"
+        " after, due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms,"
+        " code, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11, ?12, ?13,"
+        " ?14, ?15, ?16)",
         "ittttiiiiiiiitt", in->alert_id, in->event->scope, in->event->alert_key, delivery->route,
         delivery->flashduty_key, (int64_t)delivery->state, in->rank, after, in->now_ms, was->tries,
         was->rounds, created_ms,
@@ -534,7 +533,7 @@ static void move_alert(struct job *job, struct database *database,
                                .limits = limits,
                                .arena = &job->arena,
                                .event = &event,
-                               .now_ms = clock_wall_ms(),
+                               .now_ms = database_wall_ms(database),
                                .time_s = event.time_s},
                         .alert = alert};
     int64_t became;
@@ -579,14 +578,15 @@ static void move_confirmation(struct database *database, const struct moving_con
         ledger_enter(database, kept->integration, OUTCOME_DUPLICATE);
         return;
     }
-    (void)database_add(
-        database,
-        "INSERT INTO confirmation (scope, integration, request_id, topic, url, host, is_private,"
-        " state, received_ms, due_ms, scheduled_ms, tries, reason)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        "ttttttiiiiiit", kept->scope, kept->integration, kept->request_id, kept->topic, kept->url,
-        kept->host, (int64_t)kept->is_private, moving->state, moving->received_ms, moving->due_ms,
-        moving->scheduled_ms, moving->tries, kept->reason);
+    (void)database_add(database, "confirmation",
+                       "INSERT INTO confirmation (id, scope, integration, request_id, topic, url, "
+                       "host, is_private,"
+                       " state, received_ms, due_ms, scheduled_ms, tries, reason)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                       "ttttttiiiiiit", kept->scope, kept->integration, kept->request_id,
+                       kept->topic, kept->url, kept->host, (int64_t)kept->is_private, moving->state,
+                       moving->received_ms, moving->due_ms, moving->scheduled_ms, moving->tries,
+                       kept->reason);
     ledger_enter(database, kept->integration, outcome_of_confirmation(moving->state));
 }
 

@@ -646,7 +646,9 @@ static void texts_of_the_wrong_shape_are_refused(void **state)
     (void)state;
     static const struct refused rows[] = {
         {WHOLE "store = \"sqlite:\"\n", "6: store: is no store; \"sqlite:PATH\" is one"},
-        {WHOLE "store = \"postgres://x\"\n", "6: store: is no store; "},
+        {WHOLE "store = \"postgres://[x\"\n", "6: store: is no URL of PostgreSQL; "},
+        {WHOLE "store = \"postgresql://gateway:p%zz@db\"\n", "6: store: is no URL of PostgreSQL; "},
+        {WHOLE "store = \"mysql://x\"\n", "6: store: is no store; "},
         {WHOLE "store = \"\"\n", "6: store: is no store; "},
         {WHOLE "log_level = \"loud\"\n", "6: log_level: is not known; one of \"debug\", \"info\", "
                                          "\"warning\", \"error\" is right\n"},
