@@ -220,11 +220,10 @@ static void put_spool(struct page *page)
     int64_t spooled = store ? store_spooled(store) : 0;
     if (spooled > 0)
         put(page,
-            "<div class=\"note\"><p>Alerts that this node took while the database was out of reach: {}. "
-            "They are moved there when it is back; recoveries go out then.</p></div>",
-            "<p "
-            "class=\"note\">数据库不可用期间本节点收下的告警：{}"
-            "。数据库恢复后会移入其中，恢复通知届时发出。</p></div>",
+            "<div class=\"note\"><p>Alerts that this node took while the database was out of "
+            "reach: {}. They are moved there when it is back; recoveries go out then.</p></div>",
+            "<div class=\"note\"><p>数据库不可用期间本节点收下的告警：{}。"
+            "数据库恢复后会移入其中，恢复通知届时发出。</p></div>",
             VALUES(number_words(page, spooled)));
 }
 
