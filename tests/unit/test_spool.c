@@ -1,104 +1,9 @@
-/* While the database is out of reach: what a node takes into its spool, and how that is moved. The
- * database is a file here: replaced by what is none it is as good as a server that is down. */
-#include "storing.h"
-
-#include <sys/stat.h>
+/* While the database is out of reach: what a node takes into its spool, and how that is moved. */
+#include "spooling.h"
 
 #define NOON_S 1800000000
 #define NOON_MS (NOON_S * SECOND)
 #define MOVED_WITHIN_MS 8000
-
-static struct storing spool; /* of the store that a test is about; its `store` is NULL */
-
-/* ---- the two stores ---- */
-
-static void add_spool(struct storing *storing)
-{
-    struct error error = {0};
-    spool = *storing;
-    spool.store = NULL;
-    spool.server = NULL;
-    snprintf(spool.path, sizeof spool.path, "%s/spool.db", storing->folder);
-    assert_true(store_add_spool(storing->store, spool.path, &error));
-}
-
-static int set_up_spooled(void **state, bool is_lasting)
-{
-    struct error error = {0};
-    set_up_store(state, is_lasting);
-    struct storing *storing = *state;
-    add_spool(storing);
-    /* Made as all are at the start, before anything is wrong. */
-    assert_true(store_is_writable(storing->store, &error));
-    assert_int_equal(store_spooled(storing->store), 0);
-    return 0;
-}
-
-static int set_up_lasting_spooled(void **state)
-{
-    return set_up_spooled(state, true);
-}
-
-static int set_up_passing_spooled(void **state)
-{
-    return set_up_spooled(state, false);
-}
-
-static void restart(struct storing *storing)
-{
-    reopen(storing);
-    add_spool(storing);
-}
-
-/* The file and its log under another name, and what is no database in their place; of a server the
- * schema. */
-static void go_down(struct storing *storing)
-{
-    char command[2048];
-    if (storing->server) {
-        snprintf(command, sizeof command, "ALTER SCHEMA %s RENAME TO %s_away", storing->schema,
-                 storing->schema);
-        tell_server(storing, command);
-        return;
-    }
-    snprintf(command, sizeof command, "cd %s && mv gateway.db away.db && %s && mkdir gateway.db",
-             storing->folder, "if [ -e gateway.db-wal ]; then mv gateway.db-wal away.db-wal; fi");
-    assert_int_equal(system(command), 0);
-}
-
-static void come_back(struct storing *storing)
-{
-    char command[2048];
-    if (storing->server) {
-        snprintf(command, sizeof command, "ALTER SCHEMA %s_away RENAME TO %s", storing->schema,
-                 storing->schema);
-        tell_server(storing, command);
-        return;
-    }
-    snprintf(command, sizeof command, "cd %s && rmdir gateway.db && mv away.db gateway.db && %s",
-             storing->folder, "if [ -e away.db-wal ]; then mv away.db-wal gateway.db-wal; fi");
-    assert_int_equal(system(command), 0);
-}
-
-static bool is_down(const struct storing *storing)
-{
-    struct stat status;
-    if (storing->server)
-        return !is_store_made(storing);
-    return !stat(storing->path, &status) && S_ISDIR(status.st_mode);
-}
-
-static int tear_down_spooled(void **state)
-{
-    struct storing *storing = *state;
-    store_free(storing->store);
-    storing->store = NULL;
-    if (is_down(storing))
-        come_back(storing);
-    if (!storing->is_broken)
-        audit(&spool);
-    return tear_down_store(state);
-}
 
 #define IN_BOTH_SPOOLED(test)                                                     \
     {#test " [lasting]", test, set_up_lasting_spooled, tear_down_spooled, NULL},  \
@@ -850,6 +755,24 @@ static void a_key_that_nobody_knows_is_sent_without_a_record_first(void **state)
     assert_false(known.is_unknown);
 }
 
+/* What the database knows of a key is told to the spool while there is time. */
+static void a_key_that_the_database_knows_is_known_in_the_spool(void **state)
+{
+    struct storing *storing = *state;
+    struct store_event first = anyones("m1"), second = anyones("m2"), third = anyones("m3");
+    assert_true(store_receive(storing->store, &first, 1, LEASE_MS, &storing->arena));
+    assert_true(first.is_unknown);
+    struct store_try accepted = try_of(0, TRY_ACCEPTED);
+    assert_true(store_accept(storing->store, &first, &accepted));
+    assert_int_equal(take(storing, &second), OUTCOME_QUEUED);
+    report(storing, second.deliveries[0].id, TRY_ACCEPTED);
+    go_down(storing);
+    third.severity = SEVERITY_OK;
+    assert_int_equal(take(storing, &third), OUTCOME_QUEUED);
+    assert_false(third.is_unknown);
+    assert_int_equal(third.deliveries[0].state, DELIVERY_WAITING);
+}
+
 /* ---- subscriptions ---- */
 
 static struct store_confirmation confirmation_of(const char *topic, const char *url)
@@ -929,6 +852,7 @@ int main(void)
         IN_LASTING_SPOOLED(what_was_sent_after_it_was_moved_is_not_sent_twice),
         IN_LASTING_SPOOLED(what_is_counted_is_moved_once),
         IN_BOTH_SPOOLED(a_key_that_nobody_knows_is_sent_without_a_record_first),
+        IN_BOTH_SPOOLED(a_key_that_the_database_knows_is_known_in_the_spool),
         IN_BOTH_SPOOLED(a_subscription_is_kept_and_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
