@@ -85,6 +85,19 @@ static void alerts_of_one_key_go_in_their_order(void **state)
     expect_claim(storing, second);
 }
 
+static void each_node_keeps_the_rates_for_itself(void **state)
+{
+    struct storing *storing = *state;
+    storing->limits.rate_per_minute = 2;
+    store_set_limits(storing->store, &storing->limits);
+    report(storing, receive_to_be_sent(storing, "disk-1", SEVERITY_CRITICAL), TRY_ACCEPTED);
+    go_down(storing);
+    receive_to_be_sent(storing, "disk-2", SEVERITY_CRITICAL);
+    receive_to_be_sent(storing, "disk-3", SEVERITY_CRITICAL);
+    receive_to_wait(storing, "disk-4", SEVERITY_CRITICAL);
+    expect_no_claim(storing);
+}
+
 /* Only what waits fills it. */
 static void what_was_delivered_does_not_fill_it(void **state)
 {
@@ -821,6 +834,7 @@ int main(void)
         IN_LASTING_SPOOLED(a_recovery_is_held_and_triggers_do_not_wait_for_it),
         IN_LASTING_SPOOLED(a_repeat_within_the_spool_is_known),
         IN_LASTING_SPOOLED(alerts_of_one_key_go_in_their_order),
+        IN_LASTING_SPOOLED(each_node_keeps_the_rates_for_itself),
         IN_LASTING_SPOOLED(what_was_delivered_does_not_fill_it),
         IN_LASTING_SPOOLED(what_is_known_to_be_down_is_not_waited_for),
         IN_BOTH_SPOOLED(it_can_take_alarms),
