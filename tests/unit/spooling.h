@@ -8,6 +8,8 @@
 
 #include "storing.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 static struct storing spool; /* of the store that a test is about; its `store` is NULL */
@@ -52,34 +54,60 @@ static inline void restart(struct storing *storing)
     add_spool(storing);
 }
 
-/* The file and its log under another name, and what is no database in their place; of a server the
- * schema. */
+static inline void rename_schema(const struct storing *storing, const char *before,
+                                 const char *after)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql, "ALTER SCHEMA %s%s RENAME TO %s%s", storing->schema, before,
+             storing->schema, after);
+    tell_server(storing, sql);
+}
+
+static inline const char *in_folder(const struct storing *storing, const char *name)
+{
+    static char paths[4][400];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof *paths, "%s/%s", storing->folder, name);
+    return path;
+}
+
+/* At once: whoever looks in between would make a store. */
+static inline void exchange(const struct storing *storing)
+{
+    assert_int_equal(renameat2(AT_FDCWD, in_folder(storing, "gateway.db"), AT_FDCWD,
+                               in_folder(storing, "away.db"), RENAME_EXCHANGE),
+                     0);
+}
+
+/* Whoever has it open may have closed it, which ends its log. */
+static inline void rename_log(const struct storing *storing, const char *before, const char *after)
+{
+    if (rename(in_folder(storing, before), in_folder(storing, after)))
+        assert_int_equal(errno, ENOENT);
+}
+
+/* The file and its log under another name, and a folder in its place; of a server its schema. */
 static inline void go_down(struct storing *storing)
 {
-    char command[2048];
     if (storing->server) {
-        snprintf(command, sizeof command, "ALTER SCHEMA %s RENAME TO %s_away", storing->schema,
-                 storing->schema);
-        tell_server(storing, command);
+        rename_schema(storing, "", "_away");
         return;
     }
-    snprintf(command, sizeof command, "cd %s && mv gateway.db away.db && %s && mkdir gateway.db",
-             storing->folder, "if [ -e gateway.db-wal ]; then mv gateway.db-wal away.db-wal; fi");
-    assert_int_equal(system(command), 0);
+    assert_int_equal(mkdir(in_folder(storing, "away.db"), 0700), 0);
+    exchange(storing);
+    rename_log(storing, "gateway.db-wal", "away.db-wal");
 }
 
 static inline void come_back(struct storing *storing)
 {
-    char command[2048];
     if (storing->server) {
-        snprintf(command, sizeof command, "ALTER SCHEMA %s_away RENAME TO %s", storing->schema,
-                 storing->schema);
-        tell_server(storing, command);
+        rename_schema(storing, "_away", "");
         return;
     }
-    snprintf(command, sizeof command, "cd %s && rmdir gateway.db && mv away.db gateway.db && %s",
-             storing->folder, "if [ -e away.db-wal ]; then mv away.db-wal gateway.db-wal; fi");
-    assert_int_equal(system(command), 0);
+    rename_log(storing, "away.db-wal", "gateway.db-wal");
+    exchange(storing);
+    assert_int_equal(rmdir(in_folder(storing, "away.db")), 0);
 }
 
 static inline bool is_down(const struct storing *storing)

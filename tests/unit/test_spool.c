@@ -605,6 +605,29 @@ static void what_a_dead_process_was_sending_is_moved_to_be_sent(void **state)
     assert_int_equal(claim(storing).count, 1);
 }
 
+/* Whoever comes late with its report means what has moved, not what has its number now. */
+static void a_report_of_what_has_moved_is_no_others(void **state)
+{
+    struct storing *storing = *state;
+    go_down(storing);
+    struct store_delivery first = receive(storing, "disk", SEVERITY_CRITICAL);
+    change(&spool, "UPDATE delivery SET lease_steady_ms = 1");
+    come_back_and_move(storing);
+    go_down(storing);
+    struct store_delivery other = receive(storing, "load", SEVERITY_CRITICAL);
+    assert_int_equal(first.id, other.id);
+    struct store_try late = try_of(first.id, TRY_ACCEPTED);
+    late.lease = first.lease;
+    assert_true(store_report(storing->store, &late, 1));
+    assert_int_equal(late.state, DELIVERY_DELIVERED);
+    assert_int_equal(of_delivery(&spool, "state", -other.id), DELIVERY_SENDING);
+    late = try_of(first.id, TRY_FAILED);
+    late.lease = first.lease;
+    assert_true(store_report(storing->store, &late, 1));
+    assert_int_equal(late.state, DELIVERY_WAITING);
+    assert_int_equal(of_delivery(&spool, "state", -other.id), DELIVERY_SENDING);
+}
+
 static void a_full_outbox_drops_nothing_that_is_moved(void **state)
 {
     struct storing *storing = *state;
@@ -860,6 +883,7 @@ int main(void)
         IN_BOTH_SPOOLED(what_comes_before_it_is_moved_follows_it),
         IN_LASTING_SPOOLED(what_is_being_sent_is_moved_when_that_is_over),
         IN_LASTING_SPOOLED(what_a_dead_process_was_sending_is_moved_to_be_sent),
+        IN_LASTING_SPOOLED(a_report_of_what_has_moved_is_no_others),
         IN_LASTING_SPOOLED(a_full_outbox_drops_nothing_that_is_moved),
         IN_LASTING_SPOOLED(many_are_moved_in_their_order),
         IN_BOTH_SPOOLED(what_was_moved_before_a_crash_is_not_moved_again),
