@@ -872,7 +872,7 @@ static bool connect_to_any(struct postgres *postgres, const PQconninfoOption *op
     static atomic_size_t turn;
     int64_t until_ms = clock_monotonic_ms() + STORE_PATIENCE_MS;
     size_t count = count_hosts(options);
-    for (size_t i = 0; i < count && !postgres->connection; i++) {
+    for (size_t i = 0; i < count && !postgres->connection && clock_monotonic_ms() < until_ms; i++) {
         struct arena arena = {0};
         struct settings settings = {.count = 0};
         size_t host = atomic_load(&turn) % count;
