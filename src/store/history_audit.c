@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "store/history_internal.h"
+#include "store/internal.h"
 
 _Static_assert((int)OUTCOME_QUEUED == 0 && (int)OUTCOME_REJECTED == 2 &&
                    (int)OUTCOME_EXPIRED == 3 && (int)OUTCOME_DROPPED == 4 &&
@@ -85,6 +86,20 @@ bool history_figures(struct history *history, struct outbox_figures *figures, st
     figures->failing_keys = database_number(history->database, 0,
                                             "SELECT count(*) FROM destination WHERE failures >= ?1",
                                             "i", (int64_t)FAILURES_MAX);
+    return history_end(history, error);
+}
+
+int64_t alerts_count(struct database *database)
+{
+    return database_number(database, 0, "SELECT count(*) FROM alert", "");
+}
+
+bool history_count(struct history *history, int64_t *alerts, struct error *error)
+{
+    *alerts = 0;
+    if (!history_begin(history, error))
+        return false;
+    *alerts = alerts_count(history->database);
     return history_end(history, error);
 }
 
