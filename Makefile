@@ -92,6 +92,7 @@ TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fc
 	$(BENCH_LOAD_DEPS) $(FUZZ_DEPS) $(DEB_DEPS)
 # npm comes with nodejs where that is not Debian's own.
 BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -v npm),,nodejs npm)
+CLUSTER_DEPS := postgresql postgresql-client haproxy nginx-light spawn-fcgi libcmocka-dev
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -116,8 +117,8 @@ SECONDS ?= 600
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps browser-deps lint-deps hosting-deps fuzz-deps bench-deps run \
-	hosting pack test check test-browser test-faults bench bench-growth soak tests-build lint fuzz \
+.PHONY: all help deps run-deps test-deps browser-deps cluster-deps lint-deps hosting-deps fuzz-deps bench-deps run \
+	hosting pack test check test-browser test-cluster test-faults bench bench-growth soak tests-build lint fuzz \
 	fuzz-build fuzz-merge clean man install uninstall dist deb deb-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -172,6 +173,9 @@ run-deps:
 
 test-deps:
 	$(call install-deps,$(BUILD_DEPS) $(HOSTING_DEPS) $(RUN_DEPS) $(TEST_DEPS))
+
+cluster-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(CLUSTER_DEPS))
 
 browser-deps:
 	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(BROWSER_DEPS))
@@ -231,6 +235,12 @@ build/browser/node_modules: tests/browser/package.json tests/browser/package-loc
 	@mkdir -p $(@D) && cp $^ $(@D)
 	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
+
+test-cluster: cluster-deps  ## several nodes on PostgreSQL, and all that can fail; ROUNDS=1000 or OUTAGE=3600 (s): that alone, for longer
+	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=-Werror tests-build
+	@$(if $(ROUNDS)$(OUTAGE), \
+		python3 tests/cluster/long.py $(ROUNDS:%=--rounds %) $(OUTAGE:%=--outage %), \
+		python3 tests/run.py --cluster --variant release --jobs 2 --seconds 450)
 
 test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600), with 10,000 alerts, and say what came of it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
