@@ -148,17 +148,23 @@ class Node:
 class Cluster(Place):
     """Nodes on a pair of database servers, each with ways of its own to both, behind HAProxy.
 
-    has_database=False: on one SQLite store, which only one machine could have.
+    has_database=False: on one SQLite store, which only one machine could have. integration: what each
+    integration has besides (None removes).
     """
 
     def __init__(self, nodes=NODES, integrations=2, seed=1, has_database=True, environments=None,
-                 **changes):  # fmt: skip
+                 integration=None, **changes):  # fmt: skip
+        self._more = integration or {}
         super().__init__(integrations, seed, **changes)
         try:
             self._start(nodes, has_database, environments or {})
         except BaseException:
             self.close()
             raise
+
+    def _integration(self, name):
+        values = {**super()._integration(name), **self._more}
+        return {name: value for name, value in values.items() if value is not None}
 
     def _start(self, nodes, has_database, environments):
         self.database = Pair(self.sandbox) if has_database else None

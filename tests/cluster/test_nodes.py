@@ -169,15 +169,10 @@ class Nodes(ClusterTest):
 class Routes(ClusterTest):
     """A route each for two severities, and no default."""
 
-    @classmethod
-    def setUpClass(cls):
-        integration = Cluster._integration("i0")
-        del integration["flashduty_key"]
-        cls.changes = {
-            **ClusterTest.changes,
-            "integrations": [{**integration, "unmatched": "drop", "routes": BY_SEVERITY}],
-        }
-        super().setUpClass()
+    changes = {
+        **ClusterTest.changes,
+        "integration": {"flashduty_key": None, "unmatched": "drop", "routes": BY_SEVERITY},
+    }
 
     def test_a_recovery_through_another_node_goes_where_its_alert_went(self):
         for node, word in enumerate(("critical", "error", "ok")):
