@@ -38,7 +38,12 @@ PACKAGE = {
     "package-install", "package-configure", "package-check", "package-apache", "package-lighttpd",
     "package-nginx", "package-send", "package-upgrade",
 }  # fmt: skip
-CHECKED = INSTALLATIONS | DOORS | PACKAGE | {"make-test", "certificate"}
+# tests/cluster/test_readme.py runs these, but for what installs.
+NODES = {
+    "nodes-primary", "nodes-standby", "nodes-synchronous", "nodes-store", "nodes-balancer",
+    "nodes-promote",
+}  # fmt: skip
+CHECKED = INSTALLATIONS | DOORS | PACKAGE | NODES | {"make-test", "certificate"}
 NOT_COMMANDS = {"smn", "watchdog", "canary", "severity-ces", "severity-guance"}
 
 PROGRAM = "flashduty-gateway"
