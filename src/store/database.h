@@ -88,7 +88,7 @@ bool database_has_committed(struct database *database, const struct database_com
 /* The version of what the database holds: 0 when it is new, -1 when it cannot be told. */
 int64_t database_version(struct database *database) __attribute__((nonnull));
 void database_set_version(struct database *database, int64_t version) __attribute__((nonnull));
-/* Runs a statement that makes or changes tables, see schema.c. */
+/* Runs statements that make or change tables, see schema.c. */
 void database_define(struct database *database, const char *sql) __attribute__((nonnull));
 
 /* Statements. sql is a constant: it is prepared once. Parameters are ?1, ?2, …; types has a letter

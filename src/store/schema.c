@@ -2,6 +2,9 @@
 
 #include <stddef.h>
 
+#include "base/text.h"
+#include "store/engine.h"
+
 /*
  * In SQLite's words; an engine that has others translates these: INTEGER, which is 64 bits wide,
  * TEXT, which is compared byte by byte, and WITHOUT ROWID.
@@ -137,6 +140,20 @@ int64_t schema_version(struct database *database)
     return database_version(database);
 }
 
+/* At once: to a server each statement would be a way there and back. */
+static void migrate(struct database *database, int64_t version)
+{
+    struct text all = {0};
+    for (size_t i = 0; i < migrations[version].count; i++)
+        text_printf(&all, "%s;", migrations[version].statements[i]);
+    if (all.failed)
+        (void)database_fail(database, "out of memory");
+    else
+        database_define(database, text_string(&all));
+    database_set_version(database, version + 1);
+    text_clear(&all);
+}
+
 bool schema_prepare(struct database *database, struct error *error)
 {
     int64_t version = schema_version(database);
@@ -150,11 +167,8 @@ bool schema_prepare(struct database *database, struct error *error)
     if (version < 0 || !database_begin(database, 500))
         return error_set(error, ERROR_UNAVAILABLE, "%s", database_failure(database));
     /* Another process may have been quicker. */
-    for (version = schema_version(database); version >= 0 && version < SCHEMA_VERSION; version++) {
-        for (size_t i = 0; i < migrations[version].count; i++)
-            database_define(database, migrations[version].statements[i]);
-        database_set_version(database, version + 1);
-    }
+    for (version = schema_version(database); version >= 0 && version < SCHEMA_VERSION; version++)
+        migrate(database, version);
     return database_commit(database, false) ||
            error_set(error, ERROR_UNAVAILABLE, "%s", database_failure(database));
 }

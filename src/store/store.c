@@ -713,7 +713,7 @@ static void run_probe(struct job *job, struct database *database, const struct s
     (void)limits;
     database_run(database,
                  "INSERT INTO fact VALUES ('probes', 1) ON CONFLICT (name) DO UPDATE"
-                 " SET value = value + 1",
+                 " SET value = fact.value + 1",
                  "");
 }
 
