@@ -21,13 +21,16 @@ from tests.simulator.smn import shared_keys
 from tests.support import paths, settings, shared
 from tests.support.answer import http_request
 from tests.support.cgi import program_environment
-from tests.support.gateway import guance_event, query_of
+from tests.support.gateway import guance_event
 from tests.support.process import Sandbox, wait_until
 from tests.support.webserver import adapted, check_syntax, find_program, owned_folder
 
 CLUSTER = "pg_createcluster"
 NAME = "main"
 PASSWORDS = {"GATEWAY_PASSWORD": "gwpassword1", "STANDBY_PASSWORD": "sbpassword2"}
+INTEGRATION = settings.guance_integration(
+    push_key=["push-key-of-the-nodes"], flashduty_key="flashduty-key-of-the-nodes"
+)
 NODES = 3
 SECONDS = 30
 NGINX = """
@@ -178,7 +181,11 @@ class Node:
         self.sandbox.start(
             [find_program("nginx"), "-p", self.folder, "-e", errors, "-c", file], f"{self.name}-nginx"
         )
-        wait_until(self.is_well, SECONDS, self.name)
+        try:
+            wait_until(self.is_well, SECONDS, self.name)
+        except AssertionError as problem:
+            logs = self.sandbox.folder.glob(f"{self.name}*.log")
+            raise AssertionError("".join(path.read_text()[-2000:] for path in logs)) from problem
 
     def is_well(self):
         """Whether its health is good."""
@@ -217,7 +224,7 @@ class Section(unittest.TestCase):
 
     def configure(self, node):
         """The block of a node, whose gateway is started in the place of systemd."""
-        values = settings.settings(self.flashduty.push_url)
+        values = settings.settings(self.flashduty.push_url, integrations=[INTEGRATION])
         del values["store"]
         settings.write_config(node.config, values)
         script = self.blocks["nodes-store"]
@@ -273,7 +280,7 @@ class Section(unittest.TestCase):
             timestamp=1795485600 + (status == "ok"),
         )
         return http_request(
-            self.port, f"/guance?{query_of('guance')}", json.dumps(event).encode(),
+            self.port, f"/guance?integration_key={INTEGRATION['push_key'][0]}", json.dumps(event).encode(),
             headers={"Content-Type": "application/json"},
         )  # fmt: skip
 
@@ -299,11 +306,17 @@ class Section(unittest.TestCase):
             self.configure(node)
         self.start_haproxy()
         self.assertEqual(self.post("critical").outcome, "delivered")
-        self.assertEqual({self.post("critical").outcome for _ in range(2 * NODES)}, {"duplicate"})
+        outcomes = {self.post("critical").outcome for _ in range(2 * NODES)}
+        self.assertEqual(outcomes, {"duplicate"}, self.logs())
         self.assertEqual(self.post("ok").outcome, "delivered")
         self.assertEqual(self.arrived("a"), ["Critical", "Ok"])
         self.check_secrets()
         self.lose_primary()
+
+    def logs(self):
+        """What the nodes have logged."""
+        logs = sorted(self.sandbox.folder.glob("node-*.log"))
+        return "\n".join(path.read_text(errors="replace")[-3000:] for path in logs)
 
     def check_secrets(self):
         """No log and no page shows the database's password."""
