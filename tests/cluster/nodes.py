@@ -270,5 +270,9 @@ class Cluster(Place):
         for store in self.stores:
             problems += histories.check_store(store)
         problems += self.audit()
+        # What has no outage has no excuse either.
+        for node in self.nodes if not self.history.outages else ():
+            log = node.log.read_text(errors="replace")
+            problems += [line for line in log.splitlines() if " level=error " in line]
         return problems + [f"violation: {words}" for words in self.upstream.violations]
 

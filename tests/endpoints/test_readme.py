@@ -91,6 +91,7 @@ def without_comments(script):
 def logical_lines(script):
     """The commands of a script as words; what is between the lines of <<'END' is left out."""
     script = re.sub(r"<<'END'\n.*?^END$", "", script, flags=re.MULTILINE | re.DOTALL)
+    script = script.replace("\\\n", "")
     return [shlex.split(line, comments=True) for line in without_comments(script)]
 
 
