@@ -131,7 +131,7 @@ Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all help deps run-deps test-deps browser-deps cluster-deps lint-deps hosting-deps fuzz-deps bench-deps run \
-	hosting pack test check test-browser test-cluster test-faults bench bench-growth soak tests-build lint fuzz \
+	hosting pack test check test-browser test-cluster test-faults bench bench-growth bench-cluster soak tests-build lint fuzz \
 	fuzz-build fuzz-merge clean man install uninstall dist deb deb-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -267,6 +267,10 @@ bench: bench-deps  ## the gateway beside others, in about 20 minutes; QUICK=1: h
 bench-growth: bench-deps  ## what a large outbox, large bodies and many integrations cost, in about 5 minutes
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/bench/growth.py $(if $(QUICK),--quick)
+
+bench-cluster: bench-deps cluster-deps  ## one, two and three nodes on PostgreSQL, in about 5 minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/bench/cluster.py $(if $(QUICK),--quick)
 
 soak: bench-deps  ## half of what it can take for SECONDS (600; 1800 say more), while Flashduty fails now and then
 	@$(MAKE) --no-print-directory -j$(JOBS) all
