@@ -19,6 +19,7 @@ PATIENCE_SECONDS = 60
 ROUNDS_OF_A_PART = 50
 EMPTY_SECONDS = 90
 ALERTS_MAX = 10**9
+NODE_WITH_WRONG_CLOCK = 2
 # How long a fault lasts, and the calm behind it.
 FAULT_SECONDS = (0.1, 1.2)
 CALM_SECONDS = (0.0, 0.6)
@@ -198,7 +199,7 @@ class Chaos:
 def run_chaos(rounds, seed=1, say=lambda words: None, **options):
     """Rounds in parts, up to the first part that finds something: (problems, figures, faults)."""
     with Cluster(seed=seed, deadline_ms=1500, rate_per_second=0, rate_per_minute=0,
-                 **options) as cluster:  # fmt: skip
+                 clocks={NODE_WITH_WRONG_CLOCK: 120}, **options) as cluster:  # fmt: skip
         cluster.history.has_distinct_times = True
         chaos = Chaos(cluster, seed)
         left = rounds

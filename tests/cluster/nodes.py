@@ -23,6 +23,7 @@ NODES = 3
 ENDPOINT = "guance"
 JSON = {"Content-Type": "application/json"}
 READY_SECONDS = 30
+SET_CLOCK = paths.ROOT / "tests/faults/set_clock.c"
 
 # The shipped file has one process behind a backend. Of a node that goes away in the middle, another
 # takes the request: the message has an id, and is recognised if it was taken before.
@@ -61,7 +62,7 @@ def haproxy_configuration(port, nodes, suffix=""):
 class Node:
     """One node: a FastCGI process, as spawn-fcgi starts it, with a folder of its own."""
 
-    def __init__(self, cluster, number, environment=None):
+    def __init__(self, cluster, number):
         self.cluster = cluster
         self.number = number
         self.name = f"node-{number}"
@@ -70,7 +71,7 @@ class Node:
         self.config = self.folder / "gateway.conf"
         self.path = self.folder / f"{ENDPOINT}.socket"
         self.log = cluster.folder / f"{self.name}.log"
-        self.environment = {"HOME": str(self.folder), **(environment or {})}
+        self.environment = {"HOME": str(self.folder)}
         self._process = None
         # Its ways to the database servers, by their numbers.
         self.ways = [number * len(cluster.targets) + i for i in range(len(cluster.targets))]
@@ -148,16 +149,16 @@ class Node:
 class Cluster(Place):
     """Nodes on a pair of database servers, each with ways of its own to both, behind HAProxy.
 
-    has_database=False: on one SQLite store, which only one machine could have. integration: what each
-    integration has besides (None removes).
+    has_database=False: on one SQLite store, which only one machine could have. clocks: node → by how
+    many seconds its clock is wrong. integration: what each integration has besides (None removes).
     """
 
-    def __init__(self, nodes=NODES, integrations=2, seed=1, has_database=True, environments=None,
+    def __init__(self, nodes=NODES, integrations=2, seed=1, has_database=True, clocks=None,
                  integration=None, **changes):  # fmt: skip
         self._more = integration or {}
         super().__init__(integrations, seed, **changes)
         try:
-            self._start(nodes, has_database, environments or {})
+            self._start(nodes, has_database, clocks or {})
         except BaseException:
             self.close()
             raise
@@ -166,7 +167,7 @@ class Cluster(Place):
         values = {**super()._integration(name), **self._more}
         return {name: value for name, value in values.items() if value is not None}
 
-    def _start(self, nodes, has_database, environments):
+    def _start(self, nodes, has_database, clocks):
         self.database = Pair(self.sandbox) if has_database else None
         self.targets = [server.port for server in self.database.servers] if has_database else []
         self._ports = [[shared.free_port() for _ in self.targets] for _ in range(nodes)]
@@ -175,13 +176,25 @@ class Cluster(Place):
                 pair for ports in self._ports for pair in zip(ports, self.targets, strict=True)
             ]
             self.ways = Ways(self.sandbox, pairs)
-        self.nodes = [Node(self, number, environments.get(number)) for number in range(nodes)]
+        self.nodes = [Node(self, number) for number in range(nodes)]
+        if clocks:
+            self._set_clocks(clocks)
         for node in self.nodes:
             node.configure({**self.settings, "store": self.store_of(node)})
             node.start()
         self.config = self.nodes[0].config
         self.port = shared.free_port()
         self._start_haproxy()
+
+    def _set_clocks(self, clocks):
+        library = self.folder / "set_clock.so"
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, SET_CLOCK], check=True)
+        for number, seconds in clocks.items():
+            node = self.nodes[number]
+            clock = node.folder / "clock"
+            clock.write_text(str(seconds))
+            node.environment.update(LD_PRELOAD=str(library), SET_CLOCK=str(clock))
 
     def store_of(self, node):
         """What the node's `store` says."""

@@ -1,7 +1,5 @@
 """Several nodes are one gateway: what one of them took, all know."""
 
-import os
-import subprocess
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.cluster.nodes import Cluster
 from tests.faults.gateways import flashduty_key
 from tests.faults.test_burst import worst_window
-from tests.support import paths
-from tests.support.process import Sandbox, wait_until
+from tests.support.process import wait_until
 
-SET_CLOCK = paths.ROOT / "tests/faults/set_clock.c"
 CLOCK_OFF_SECONDS = 120
 DOWN = {"do": "status", "status": 503}
 # A process that was killed while it sent is followed within 10 s; the machine may be busy.
@@ -32,16 +28,11 @@ class ClusterTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = Cluster(environments=cls.environments(), **cls.changes)
+        cls.cluster = Cluster(**cls.changes)
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.history.has_distinct_times = True
         cls.upstream = cls.cluster.upstream
         cls.nodes = cls.cluster.nodes
-
-    @classmethod
-    def environments(cls):
-        """What is different in the environment of which node."""
-        return {}
 
     def setUp(self):
         self.name = self.id().rpartition(".")[2]
@@ -218,19 +209,7 @@ class Rates(ClusterTest):
 class Clock(ClusterTest):
     """A node whose clock is two minutes ahead, and one whose clock is two minutes behind."""
 
-    @classmethod
-    def environments(cls):
-        sandbox = Sandbox()
-        cls.addClassCleanup(sandbox.close)
-        library = sandbox.folder / "set_clock.so"
-        compiler = os.environ.get("CC", "cc")
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, SET_CLOCK], check=True)
-        environments = {}
-        for node, seconds in ((1, CLOCK_OFF_SECONDS), (2, -CLOCK_OFF_SECONDS)):
-            clock = sandbox.folder / f"clock-{node}"
-            clock.write_text(str(seconds))
-            environments[node] = {"LD_PRELOAD": str(library), "SET_CLOCK": str(clock)}
-        return environments
+    changes = {**ClusterTest.changes, "clocks": {1: CLOCK_OFF_SECONDS, 2: -CLOCK_OFF_SECONDS}}
 
     def test_the_clocks_are_wrong(self):
         for node in range(3):

@@ -4,6 +4,7 @@ import socket
 import socketserver
 import threading
 import unittest
+from contextlib import suppress
 
 from tests.cluster.ways import CLOSED, OPEN, SILENT, Ways
 from tests.support import shared
@@ -16,8 +17,9 @@ class Echo(socketserver.BaseRequestHandler):
     """Sends back what it gets."""
 
     def handle(self):
-        while data := self.request.recv(65536):
-            self.request.sendall(data)
+        with suppress(ConnectionResetError):
+            while data := self.request.recv(65536):
+                self.request.sendall(data)
 
 
 class Behaviour(unittest.TestCase):
