@@ -197,7 +197,7 @@ static bool is_send_free(const struct intake *in, const char *key)
     int64_t claims = database_number(
         in->database, 0,
         "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE flashduty_key = ?1 AND rank <= ?2"
-        " AND state = 0 AND after = 0 AND due_ms <= ?3 LIMIT ?4)",
+        " AND state = 0 AND after = 0 AND due_ms <= ?3 LIMIT ?4) AS claims",
         "tiii", key, in->rank, in->now_ms, is_free);
     return claims < is_free;
 }

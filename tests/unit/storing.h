@@ -36,7 +36,7 @@
 #define DAY (24 * HOUR)
 
 struct storing {
-    char folder[256], path[640];
+    char folder[256], path[400];
     const char *server; /* NULL: the store is a file */
     char schema[40];
     struct store *store;
@@ -171,6 +171,27 @@ static inline void change(const struct storing *storing, const char *sql)
     if (!database_commit(database, false))
         fail_msg("%s: %s", sql, database_failure(database));
     database_close(database);
+}
+
+/* The clock that leases and rates stand on. */
+static inline int64_t steady_ms(const struct storing *storing)
+{
+    struct error error = {0};
+    struct database *database = database_open(storing->path, DATABASE_OPEN, &error);
+    if (!database)
+        fail_msg("%s", error.text);
+    assert_true(database_begin_reading(database));
+    int64_t now_ms = database_steady_ms(database);
+    database_rollback(database);
+    database_close(database);
+    return now_ms;
+}
+
+/* What a file alone has. */
+static inline void only_of_a_file(const struct storing *storing)
+{
+    if (storing->server)
+        skip();
 }
 
 static inline int64_t ledger(const struct storing *storing, const char *integration,
