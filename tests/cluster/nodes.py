@@ -14,7 +14,8 @@ from tests.faults import history as histories
 from tests.faults.gateways import Place, push_key
 from tests.support import paths, settings, shared
 from tests.support.answer import Answer, http_request
-from tests.support.cgi import program_environment
+from tests.support.cgi import program_environment, variables
+from tests.support.fastcgi import Connection, whole_request
 from tests.support.process import Process, wait_until
 from tests.support.webserver import adapted, check_syntax, find_program
 
@@ -99,6 +100,13 @@ class Node:
             except OSError:
                 return False
 
+    def is_well(self):
+        """Whether it says that it is."""
+        values = variables(method="GET", path_info="/healthz")
+        with Connection(self.path) as connection:
+            connection.send(whole_request(values, b""))
+            return connection.answer().status == 200
+
     @property
     def pid(self):
         """Its process id."""
@@ -182,6 +190,8 @@ class Cluster(Place):
         for node in self.nodes:
             node.configure({**self.settings, "store": self.store_of(node)})
             node.start()
+            # The first one makes the tables.
+            wait_until(node.is_well, READY_SECONDS, node.name)
         self.config = self.nodes[0].config
         self.port = shared.free_port()
         self._start_haproxy()
