@@ -259,8 +259,10 @@ test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600),
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/faults/long.py --seconds $(SECONDS)
 
-bench: bench-deps  ## the gateway beside others, in about 20 minutes; QUICK=1: half a minute; COMPARE=FILE: with an earlier run
+# The static build stands beside the others where its sources can be had.
+bench: bench-deps hosting-deps  ## the gateway beside others, in about 20 minutes; QUICK=1: half a minute; COMPARE=FILE: with an earlier run
 	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=static all || true
 	@python3 tests/bench/bench.py $(if $(QUICK),--quick) $(if $(COMPARE),--compare $(COMPARE)) \
 		$(if $(PUBLISH),--publish)
 

@@ -62,7 +62,7 @@ struct database *database_open(const char *where, enum database_mode mode, struc
                                      : sqlite_open(where, mode, error);
 }
 #else
-#define NO_POSTGRESQL "this program was built without PostgreSQL (make WITH_POSTGRESQL=no)"
+#define NO_POSTGRESQL "this program was built without PostgreSQL (WITH_POSTGRESQL=no)"
 
 const char *database_check(const char *where)
 {

@@ -156,7 +156,7 @@ static bool set_up(struct sqlite *sqlite, const char *path, enum database_mode m
     (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* A process that serves one request does not tidy up after each. */
     (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    bool is_ready = run_plain(sqlite, "PRAGMA cache_size = -4096") &&
+    bool is_ready = run_plain(sqlite, "PRAGMA cache_size = -2048") &&
                     run_plain(sqlite, "PRAGMA temp_store = MEMORY");
     if (!is_ready || mode == DATABASE_READ)
         return is_ready;
