@@ -66,7 +66,9 @@ struct database *database_open(const char *where, enum database_mode mode, struc
 
 const char *database_check(const char *where)
 {
-    return database_is_server(where) ? "is a server's, and " NO_POSTGRESQL : NULL;
+    return database_is_server(where) ? "is a server's, and " NO_POSTGRESQL
+                                       "; \"sqlite:PATH\" is a store"
+                                     : NULL;
 }
 
 struct database *database_open(const char *where, enum database_mode mode, struct error *error)
