@@ -17,6 +17,7 @@ static void add_spool(struct storing *storing)
     struct error error = {0};
     spool = *storing;
     spool.store = NULL;
+    spool.server = NULL;
     snprintf(spool.path, sizeof spool.path, "%s/spool.db", storing->folder);
     assert_true(store_add_spool(storing->store, spool.path, &error));
 }
@@ -49,10 +50,17 @@ static void restart(struct storing *storing)
     add_spool(storing);
 }
 
-/* The file and its log under another name, and what is no database in their place. */
+/* The file and its log under another name, and what is no database in their place; of a server the
+ * schema. */
 static void go_down(struct storing *storing)
 {
     char command[2048];
+    if (storing->server) {
+        snprintf(command, sizeof command, "ALTER SCHEMA %s RENAME TO %s_away", storing->schema,
+                 storing->schema);
+        tell_server(storing, command);
+        return;
+    }
     snprintf(command, sizeof command, "cd %s && mv gateway.db away.db && %s && mkdir gateway.db",
              storing->folder, "if [ -e gateway.db-wal ]; then mv gateway.db-wal away.db-wal; fi");
     assert_int_equal(system(command), 0);
@@ -61,6 +69,12 @@ static void go_down(struct storing *storing)
 static void come_back(struct storing *storing)
 {
     char command[2048];
+    if (storing->server) {
+        snprintf(command, sizeof command, "ALTER SCHEMA %s_away RENAME TO %s", storing->schema,
+                 storing->schema);
+        tell_server(storing, command);
+        return;
+    }
     snprintf(command, sizeof command, "cd %s && rmdir gateway.db && mv away.db gateway.db && %s",
              storing->folder, "if [ -e away.db-wal ]; then mv away.db-wal gateway.db-wal; fi");
     assert_int_equal(system(command), 0);
@@ -69,6 +83,8 @@ static void come_back(struct storing *storing)
 static bool is_down(const struct storing *storing)
 {
     struct stat status;
+    if (storing->server)
+        return !is_store_made(storing);
     return !stat(storing->path, &status) && S_ISDIR(status.st_mode);
 }
 
