@@ -711,7 +711,8 @@ static bool connect_to(struct postgres *postgres, const struct settings *setting
     return true;
 }
 
-/* Each host in turn, from the one that was there last; who hangs is not the first next time. */
+/* Each host in turn, from the one that was there last; who hangs is not the first next time, and
+ * whose turn never came is. */
 static bool connect_to_any(struct postgres *postgres, const PQconninfoOption *options,
                            struct error *error)
 {
@@ -719,6 +720,8 @@ static bool connect_to_any(struct postgres *postgres, const PQconninfoOption *op
     int64_t until_ms = clock_monotonic_ms() + STORE_PATIENCE_MS;
     size_t count = count_hosts(options);
     for (size_t i = 0; i < count && !postgres->connection; i++) {
+        if (i > 0 && clock_monotonic_ms() >= until_ms)
+            break;
         struct arena arena = {0};
         struct settings settings = {.count = 0};
         size_t host = atomic_load(&turn) % count;
