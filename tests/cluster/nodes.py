@@ -24,6 +24,7 @@ NODES = 3
 ENDPOINT = "guance"
 JSON = {"Content-Type": "application/json"}
 READY_SECONDS = 30
+SPOOLED = re.compile(r" recorded=(?:spool|no) .*? message_id=(\S+)")
 SET_CLOCK = paths.ROOT / "tests/faults/set_clock.c"
 
 # The shipped file has one process behind a backend. Of a node that goes away in the middle, another
@@ -147,6 +148,10 @@ class Node:
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         return done
+
+    def spooled(self):
+        """The ids of the messages that it has taken without the database, by its log."""
+        return SPOOLED.findall(self.log.read_text(errors="replace"))
 
     @property
     def stores(self):
@@ -287,6 +292,7 @@ class Cluster(Place):
 
     def problems(self):
         """What is wrong with the history, and with the stores."""
+        self.history.spooled = {id_ for node in self.nodes for id_ in node.spooled()}
         destinations = {name: f"flashduty-key-of-integration-{name}" for name in self.names}
         noted = set().union(*map(histories.noted_requests, self.stores))
         problems = histories.check_history(self.history, self.upstream.events, destinations, noted)

@@ -56,12 +56,17 @@ class Post:
         return f"{self.integration} {self.alert} #{self.number}"
 
     @property
+    def message_id(self):
+        """What the vendor calls the message."""
+        return f"event-{self.integration}-{self.alert}-{self.number}"
+
+    @property
     def body(self):
         """The message."""
         return guance_event(
             timestamp=self.time_s,
             df_status=self.word,
-            df_event_id=f"event-{self.integration}-{self.alert}-{self.number}",
+            df_event_id=self.message_id,
             df_title=self.title,
             df_monitor_checker_event_ref=f"{self.integration}-{self.alert}",
         )
@@ -85,6 +90,8 @@ class History:
         self._alerts = defaultdict(list)
         self.kills = []
         self.outages = []
+        # Ids of messages that a node says it has taken without its database.
+        self.spooled = set()
         # What could not be written down, or was not heard, may come again.
         self.may_repeat = False
         # No two messages of an alert have the same second, as those of a monitor that looks once in ten.
@@ -131,7 +138,8 @@ class History:
 
     def was_out(self, post):
         """Whether a message was taken in an outage, or may have been."""
-        return self.is_out(post.posted, post.answers[-1][0] if post.answers else post.posted)
+        last = post.answers[-1][0] if post.answers else post.posted
+        return post.message_id in self.spooled or self.is_out(post.posted, last)
 
     @property
     def alerts(self):
@@ -161,7 +169,7 @@ def _accepted_twice(post, accepted, history, noted):
     """Why the second of two acceptances of an event is a fault; None if nobody could know."""
     for earlier, later in zip(accepted, accepted[1:]):
         around = earlier.time - NOTE_SECONDS, earlier.time + NOTE_SECONDS
-        if history.is_out(*around):
+        if history.is_out(*around) or post.message_id in history.spooled:
             continue
         if post.delivered_at is not None and later.time > post.delivered_at + 0.1:
             return "sent again after the vendor was told that it is delivered"
