@@ -99,7 +99,7 @@ FUZZ_DEPS := clang libclang-rt-14-dev libjansson-dev libre2-dev libstdc++-12-dev
 # Of these the tests need the first line alone; a rival that is not there is left out of the bench.
 BENCH_LOAD_DEPS := wrk nginx-light libnginx-mod-http-echo spawn-fcgi
 BENCH_DEPS := $(BENCH_LOAD_DEPS) webhook jq curl gunicorn python3-flask python3-requests nodejs node-undici
-TEST_DEPS := libcmocka-dev apache2-bin libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy \
+TEST_DEPS := libcmocka-dev apache2 libapache2-mod-fcgid nginx-light spawn-fcgi fcgiwrap caddy \
 	haproxy apache2-suexec-custom iproute2 mount mandoc zsh systemd curl strace prometheus \
 	$(BENCH_LOAD_DEPS) $(FUZZ_DEPS) $(DEB_DEPS)
 # npm comes with nodejs where that is not Debian's own.

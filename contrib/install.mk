@@ -129,9 +129,13 @@ dist:  ## make build/flashduty-gateway-VERSION.tar.gz, the same bytes each time
 
 # ---- the Debian package ----
 
-# Built from the tarball, so that what git does not hold is not in it.
+# Built from the tarball, so that what git does not hold is not in it. Who hands the package on to
+# others stands for it: MAINTAINER='Name <address>'. The one in the sources reads no mail.
 deb: deb-deps dist  ## build the Debian package: build/flashduty-gateway_VERSION_ARCHITECTURE.deb
 	@rm -rf build/deb && mkdir build/deb && tar -xf $(TARBALL) -C build/deb
+	@[ -z '$(MAINTAINER)' ] || sed -i -e 's|^Maintainer: .*|Maintainer: $(MAINTAINER)|' \
+		-e '1,/^ -- /s|^ -- .*>  | -- $(MAINTAINER)  |' \
+		$(addprefix build/deb/$(NAME)/debian/,control changelog)
 	cd build/deb/$(NAME) && dpkg-buildpackage --build=binary --no-sign
 	@rm -f build/flashduty-gateway*.deb
 	@cp build/deb/*.deb build/deb/*.changes build/deb/*.buildinfo build

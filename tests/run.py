@@ -49,6 +49,8 @@ BROWSER = {"browser": ("release",)}
 # Needs PostgreSQL and takes minutes; `make test-cluster` asks for it by name.
 CLUSTER = {"cluster": ("release",)}
 MODULE_SECONDS = 300
+# Those that build packages and start machines may take twice as long.
+SLOW_FOLDERS = ("tests/packaging/",)
 LEFTOVER_GRACE_SECONDS = 3
 
 VARIANTS = (*paths.VARIANTS, "static", "fuzz")
@@ -271,6 +273,7 @@ def run_module(module, top, seconds):
     start = time.monotonic()
     environment = environment_for(module, folder, top / "shared")
     output_file = top / f"{folder.name}.output"
+    seconds *= 2 if module.name.startswith(SLOW_FOLDERS) else 1
     status = execute(module.command, environment, output_file, seconds)
     output = output_file.read_text(errors="replace")
     passed, failed, skipped = module.count(output)

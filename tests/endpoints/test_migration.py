@@ -20,21 +20,26 @@ TIMES = {
 }
 
 
+def fill(store):
+    """Makes a store of version 1 whose newest alert is AGE_MS old."""
+    with closing(sqlite3.connect(store)) as database:
+        database.executescript(VERSION_1.read_text())
+        (newest,) = database.execute("SELECT max(received_ms) FROM alert").fetchone()
+        shift = int(time.time() * 1000) - newest - AGE_MS
+        for table, columns in TIMES.items():
+            for column in columns:
+                database.execute(
+                    f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > 0", (shift,)
+                )
+        database.commit()
+
+
 class Migration(OutboxTest):
     """From version 1."""
 
     def setUp(self):
         super().setUp()
-        with closing(sqlite3.connect(self.store)) as database:
-            database.executescript(VERSION_1.read_text())
-            (newest,) = database.execute("SELECT max(received_ms) FROM alert").fetchone()
-            shift = int(time.time() * 1000) - newest - AGE_MS
-            for table, columns in TIMES.items():
-                for column in columns:
-                    database.execute(
-                        f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > 0", (shift,)
-                    )
-            database.commit()
+        fill(self.store)
 
     def version(self):
         """The store's."""

@@ -1,40 +1,27 @@
 """`make deb`: the package is without a fault, and lives through its life on a machine of its own."""
 
-import os
 import re
 import shutil
-import signal
-import tempfile
-import threading
 import unittest
-from pathlib import Path
 
 from tests.endpoints.test_readme import blocks
-from tests.packaging import machine
-from tests.packaging.trees import ENDPOINTS, VERSION, copy_of_tree, make, run
+from tests.packaging.life import CONFIG, FLASHDUTY_URL, STATE, STORE, Life, end_group
+from tests.packaging.packages import MAINTAINER, PACKAGE, built, package_in
+from tests.packaging.trees import ENDPOINTS, VERSION, run
 from tests.support import paths
-from tests.support.cgi import variables
-from tests.support.fastcgi import Connection, whole_request
-from tests.support.gateway import guance_event, to_bytes
-from tests.support.process import Sandbox, wait_until
+from tests.support.process import wait_until
 
-PACKAGE = "flashduty-gateway"
-OLDER = "0.0.9"
-USER = ("setpriv", f"--reuid={PACKAGE}", f"--regid={PACKAGE}", "--clear-groups", PACKAGE)
-CONFIG = "/etc/flashduty-gateway/gateway.conf"
-STORE = "/var/lib/flashduty-gateway/gateway.db"
-KEY = "push-key-of-the-upgrade"
-FLASHDUTY_PORT = 9000
-FLASHDUTY_URL = f"http://127.0.0.1:{FLASHDUTY_PORT}/event/push/alert/standard"
-SETTINGS = f"""
-flashduty_url = "{FLASHDUTY_URL}"
-rate_per_second = 0
-rate_per_minute = 0
-integrations = ( {{ name = "test" vendor = "guance" push_key = "{KEY}" flashduty_key = "key" }} )
-"""
-WAITING = 300
 # Lines of the README that need a network.
 ELSEWHERE = ("sudo apt install", "sudo certbot")
+# Wherever a package may put something.
+PLACES = ("/etc", "/opt", "/root", "/run", "/usr", "/var")
+HOST = "gateway.example.com"
+# Block of the README and what it starts.
+SERVERS = {"package-apache": "apache2", "package-nginx": "nginx", "package-lighttpd": "lighttpd"}
+WRITTEN = (
+    "-path", "*/sites-*/flashduty-gateway.conf", "-o", "-path", "*/conf.d/flashduty-gateway.conf",
+    "-o", "-name", "flashduty-gateway*.log",
+)  # fmt: skip
 SUDO = """
 sudo() {
     if [ "$1" = -u ]; then
@@ -48,52 +35,14 @@ sudo() {
 """
 
 
-def older(package, folder):
-    """The same package as an older version."""
-    tree = folder / "older"
-    run(["dpkg-deb", "--raw-extract", package, tree])
-    control = tree / "DEBIAN/control"
-    text = control.read_text(encoding="utf-8")
-    control.write_text(text.replace(f"\nVersion: {VERSION}\n", f"\nVersion: {OLDER}\n"), "utf-8")
-    target = folder / package.name.replace(f"_{VERSION}_", f"_{OLDER}_")
-    run(["dpkg-deb", "--root-owner-group", "--build", tree, target])
-    return target
-
-
-def end_group(process):
-    """Ends what is run by nsenter, which passes no signal on."""
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-    except ProcessLookupError:
-        pass
-    process.stop()
-
-
-def setUpModule():
-    """Builds the package once, from a tree of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="deb-"))
-    folder.chmod(0o755)
-    unittest.addModuleCleanup(shutil.rmtree, folder)
-    tree = copy_of_tree(folder / "tree")
-    # The unit tests are run by tests/run.py anyway.
-    make("deb", folder=tree, DEB_BUILD_OPTIONS="nocheck parallel=2")
-    Deb.folder = folder
-    Deb.built = tree / "build"
-    Deb.package = next(Deb.built.glob(f"{PACKAGE}_{VERSION}_*.deb"))
-
-
-class Deb(unittest.TestCase):
-    """The package that was built."""
-
-    folder = built = package = None
-
-
-class Contents(Deb):
+class Contents(unittest.TestCase):
     """What can be seen without installing it."""
 
     def test_lintian_finds_nothing(self):
-        changes = next(self.built.glob("*.changes"))
-        said = run(["lintian", "--allow-root", "--fail-on=error,warning", "--tag-display-limit=0", changes], TMPDIR=str(self.folder))
+        changes = next(built().glob("*.changes"))
+        command = ["lintian", "--allow-root", "--fail-on=error,warning", "--tag-display-limit=0", changes]
+        # It leaves files there.
+        said = run(command, TMPDIR=str(built()))
         self.assertNotRegex(said, r"(?m)^[EW]:")
 
     def test_it_is_built_with_what_the_makefile_names(self):
@@ -110,75 +59,26 @@ class Contents(Deb):
         changelog = (paths.ROOT / "debian/changelog").read_text(encoding="utf-8")
         self.assertTrue(changelog.startswith(f"{PACKAGE} ({VERSION}) "))
 
+    def test_who_builds_it_stands_for_it(self):
+        self.assertEqual(run(["dpkg-deb", "--field", package_in(built()), "Maintainer"]).strip(), MAINTAINER)
+
     def test_programs_have_their_links_to_libraries_alone(self):
-        said = run(["dpkg-deb", "--field", self.package, "Depends"])
+        said = run(["dpkg-deb", "--field", package_in(built()), "Depends"])
         for library in ("libfcgi", "libcurl4", "libsqlite3-0", "libconfig9", "libcjson1", "libssl3"):
             self.assertIn(library, said)
 
 
-@unittest.skipIf(machine.missing(), f"no machine can be started here without {machine.missing()}")
-class Life(Deb):
-    """From nothing to nothing."""
+class FromNothing(Life):
+    """From nothing to nothing. tests/packaging/test_upgrade.py is what comes between."""
 
-    def setUp(self):
-        older(self.package, self.folder)
-        shutil.copy(self.package, self.folder)
-        self.sandbox = Sandbox()
-        self.addCleanup(self.sandbox.close)
-        self.machine = machine.Machine(self.sandbox, self.folder)
-        self.statuses = []
-        self.started = 0
-
-    def apt(self, *words):
-        """apt-get, which must ask for nothing."""
-        return self.machine.run("apt-get", "-y", "--no-install-recommends", *words)
-
-    def install(self, version):
-        """Installs a version as a person does."""
-        package = self.package.name.replace(f"_{VERSION}_", f"_{version}_")
-        self.apt("install", f"{machine.PACKAGES}/{package}")
-
-    def installed(self):
-        """The version that is installed, empty if none is."""
-        done = self.machine.call("dpkg-query", "-W", "-f", "${Version}", PACKAGE)
-        return done.stdout if done.returncode == 0 else ""
-
-    def post(self, number):
-        """Posts an event of an alert of its own to the service's socket."""
-        body = to_bytes(
-            guance_event(df_event_id=f"event-{number}", df_monitor_checker_event_ref=f"ref-{number}")
-        )
-        values = variables(query=f"integration_key={KEY}", content_length=len(body))
-        with Connection(self.machine.path("/run/flashduty-gateway/guance.socket")) as connection:
-            connection.send(whole_request(values, body))
-            return connection.answer()
-
-    def post_until(self, is_over, first):
-        """Posts one event after the other; what each was answered, or why it was not."""
-        number = first
-        while not is_over.is_set():
-            try:
-                self.statuses.append(self.post(number).status)
-            except (OSError, EOFError) as problem:
-                self.statuses.append(problem)
-            number += 10
-            # Many enough to meet the change of processes, few enough to be drained in seconds.
-            is_over.wait(0.05)
-
-    def units(self, *words):
-        """What systemctl says of each endpoint's socket and service."""
-        names = [f"{PACKAGE}-{name}.{kind}" for name in ENDPOINTS for kind in ("socket", "service")]
-        return self.machine.call("systemctl", *words, *names).stdout.split()
-
-    def main_pid(self, name):
-        """The process of an endpoint."""
-        return self.machine.run("systemctl", "show", "-P", "MainPID", f"{PACKAGE}-{name}.service").strip()
+    @staticmethod
+    def packages():
+        return [package_in(built())]
 
     def check_fresh(self):
         """Everything runs, shut in, and says that it wants a configuration."""
-        self.assertEqual(set(self.units("is-active")), {"active"})
-        self.assertEqual(set(self.units("is-enabled")), {"enabled"})
-        mode = self.machine.run("stat", "-c", "%a %U %G", CONFIG, STORE.rpartition("/")[0])
+        self.check_running()
+        mode = self.machine.run("stat", "-c", "%a %U %G", CONFIG, STATE)
         self.assertEqual(
             mode.splitlines(), [f"640 root {PACKAGE}", f"700 {PACKAGE} {PACKAGE}"]
         )
@@ -205,9 +105,10 @@ class Life(Deb):
         return self.machine.run("sh", "-e", "-c", SUDO + script)
 
     def check_readme(self):
-        """From the installed package to alarms that have arrived, by the README alone."""
-        self.machine.run("rm", "-f", "/etc/lighttpd/conf-enabled/90-flashduty-gateway.conf")
+        """From the installed package to alarms that have arrived, by the README alone, behind each
+        server that it shows."""
         simulator = self.start_flashduty()
+        self.machine.run("sh", "-c", f"echo 127.0.0.1 {HOST} >>/etc/hosts")
         self.follow("package-configure")
         file = self.machine.path(CONFIG)
         text = file.read_text(encoding="utf-8")
@@ -216,102 +117,76 @@ class Life(Deb):
         text = re.sub(r"topic_urn +=.*", 'topic_urn = [ "urn:smn:cn-north-4:*:ops-*" ]', text)
         file.write_text(f'flashduty_url = "{FLASHDUTY_URL}"\n{text}', encoding="utf-8")
         self.assertIn("valid, 2 integrations", self.follow("package-check"))
-        self.follow("package-lighttpd")
-        # lighttpd starts, and the configuration is taken up.
-        wait_until(lambda: self.healthz("http://localhost/guance/healthz") == "200", 30, "a start")
-        local = {"https://gateway.example.com": "http://localhost", "PUSH_KEY": keys["guance"]}
-        said = self.follow("package-send", **local)
-        self.assertEqual(said.count('"outcome":"delivered"'), 2)
-        self.assertIn("the ledger adds up", said)
-        wait_until(lambda: "Ok: " in simulator.output, 10, "both at Flashduty")
+        for count, (block, unit) in enumerate(SERVERS.items(), 1):
+            self.follow(block)
+            # It starts, and the configuration is taken up.
+            wait_until(lambda: self.healthz(f"http://{HOST}/guance/healthz") == "200", 30, f"{unit}'s start")
+            local = {f"https://{HOST}": f"http://{HOST}", "PUSH_KEY": keys["guance"]}
+            said = self.follow("package-send", **local)
+            self.assertEqual(said.count('"outcome":"delivered"'), 2, said)
+            self.assertIn("the ledger adds up", said)
+            wait_until(lambda n=count: simulator.output.count("Ok: ") == n, 10, "both at Flashduty")
+            self.machine.run("systemctl", "stop", unit)
         end_group(simulator)
+        # What the reader has written themselves, beside the package.
+        self.machine.run("a2dissite", "--purge", PACKAGE)
+        self.machine.run("find", "/etc/apache2", "/etc/nginx", "/var/log", "(", *WRITTEN, ")", "-delete")
 
     def healthz(self, url):
         """The status of a GET."""
         words = ("curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", url)
         return self.machine.call(*words).stdout
 
-    def start_flashduty(self):
-        """A simulated Flashduty on the machine."""
-        words = ("python3", "-B", "-m", "tests.simulator.flashduty", "--port", str(FLASHDUTY_PORT), "--print")
-        self.started += 1
-        simulator = self.sandbox.start(self.machine.command(*words), name=f"flashduty-{self.started}")
-        self.sandbox.defer(lambda: end_group(simulator))
-        return simulator
-
-    def check_upgrade(self):
-        """Over an outbox full of alerts, while more come: none is refused, all arrive."""
-        self.machine.path(CONFIG).write_text(SETTINGS, encoding="utf-8")
-        self.machine.run("systemctl", "restart", f"{PACKAGE}-guance.service")
-        for number in range(WAITING):
-            self.assertEqual(self.post(number).status, 202)
-        before = self.main_pid("guance")
-        is_over = threading.Event()
-        threads = [
-            threading.Thread(target=self.post_until, args=(is_over, 1000 + i)) for i in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            self.install(VERSION)
-            wait_until(lambda: self.main_pid("guance") not in (before, "0"), 30, "the new process")
-            after = len(self.statuses)
-            wait_until(lambda: len(self.statuses) > after + 50, 60, "requests after the upgrade")
-        finally:
-            is_over.set()
-            for thread in threads:
-                thread.join()
-        self.assertEqual(self.installed(), VERSION)
-        self.assertEqual(self.machine.path(CONFIG).read_text(encoding="utf-8"), SETTINGS)
-        self.assertEqual([status for status in self.statuses if status != 202], [])
-        self.check_drained(WAITING + len(self.statuses))
-
-    def check_drained(self, count):
-        """Everything that waited arrives once Flashduty is there."""
+    def check_timer(self):
+        """What waits is sent by the timer alone, where no endpoint runs."""
+        self.assertEqual(self.post(1).status, 202)
+        self.machine.run("systemctl", "stop", f"{PACKAGE}-*.service")
+        # Every minute as shipped; what it starts, and that it does, is what is looked at.
+        folder = self.machine.path(f"/run/systemd/system/{PACKAGE}-drain.timer.d")
+        folder.mkdir(parents=True)
+        (folder / "often.conf").write_text("[Timer]\nOnCalendar=*:*:0/5\nAccuracySec=1s\n", encoding="ascii")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "restart", f"{PACKAGE}-drain.timer")
         simulator = self.start_flashduty()
-        self.machine.run("systemctl", "start", f"{PACKAGE}-drain.service")
-        wait_until(
-            lambda: simulator.output.count("Critical: ") >= count, 100, f"the arrival of {count} alerts"
-        )
-        wait_until(lambda: f"{count} delivered" in self.status(), 30, "the last answer")
-        self.assertEqual(simulator.output.count("Critical: "), count)
-        self.assertIn("the ledger adds up", self.status())
-
-    def status(self):
-        """What `status --audit` says."""
-        return self.machine.run(*USER, "status", "--audit")
+        wait_until(lambda: "Critical: " in simulator.output, 60, "what the timer sends")
+        wait_until(lambda: "outbox: empty" in self.status(), 30, "an empty outbox")
+        self.assertEqual(simulator.output.count("Critical: "), 1)
+        end_group(simulator)
+        shutil.rmtree(folder)
 
     def leftovers(self):
         """Files of the package anywhere."""
-        found = self.machine.run(
-            "find", "/", "-xdev", "-path", machine.SOURCE, "-prune",
-            "-o", "-path", machine.PACKAGES, "-prune", "-o", "-path", "/var/lib/dpkg", "-prune",
-            "-o", "-path", str(paths.ROOT), "-prune", "-o", "-name", "*flashduty-gateway*", "-print",
-        )  # fmt: skip
+        found = self.machine.run("find", *PLACES, "-name", "*flashduty-gateway*", "-not", "-path", "/var/lib/dpkg/*")
         return found.splitlines()
 
-    def test_installed_tried_upgraded_removed_purged(self):
+    def test_installed_tried_removed_purged(self):
         strange = self.leftovers()
-        self.install(OLDER)
-        self.assertEqual(self.installed(), OLDER)
+        self.install(VERSION)
         self.check_fresh()
         self.check_readme()
         self.machine.run("debian/tests/alarm")
-        self.machine.run("rm", "-r", STORE.rpartition("/")[0] + "/gateway.db")
-        self.check_upgrade()
+        self.check_timer()
 
         self.apt("remove", PACKAGE)
         self.assertEqual(set(self.units("is-active")), {"inactive"})
         self.assertTrue(self.machine.path(STORE).exists())
         self.assertTrue(self.machine.path(CONFIG).exists())
+        # Servers start without it.
         self.machine.run("systemctl", "restart", "lighttpd")
+        self.machine.run("systemctl", "stop", "lighttpd")
+        self.machine.run("systemctl", "restart", "apache2")
         self.install(VERSION)
-        self.assertEqual(set(self.units("is-active")), {"active"})
+        self.check_running()
         self.assertIn("the ledger adds up", self.status())
 
         self.apt("purge", PACKAGE)
         self.assertEqual(self.leftovers(), strange)
         self.assertEqual(set(self.units("is-enabled")), set())
+        self.assertFalse(self.machine.path(STATE).exists())
+        self.assertFalse(self.machine.path(CONFIG).parent.exists())
+
+
+del Life
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ tests/packaging/test_deb.py does the same to the services of systemd.
 
 import os
 import re
+import shutil
 import signal
 import threading
 import unittest
 from pathlib import Path
 
-from tests.servers import test_lighttpd, test_nginx
+from tests.servers import test_apache, test_lighttpd, test_nginx
 from tests.servers.contract import GUANCE_EVENT, GUANCE_QUERY, JSON
 from tests.servers.site import Site
 from tests.servers.spawn import run
@@ -64,6 +65,17 @@ class Load:
         wait_until(lambda: len(self.outcomes) >= reached, 60, f"{count} more answers")
 
 
+def runs(program):
+    """Whether a process is of this very file, not of one that stood in its place."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "exe").samefile(program):
+                return True
+        except OSError:
+            continue
+    return False
+
+
 class Restart(unittest.TestCase):
     """Load through a web server, while the process behind it is replaced again and again."""
 
@@ -84,10 +96,11 @@ class Restart(unittest.TestCase):
             site.flashduty.answer({"do": "hang", "seconds": 0.1}, times=None)
             server.start(site)
             with Load(site.port) as load:
-                for count in range(1, RESTARTS + 1):
+                for _ in range(RESTARTS):
                     load.go_on()
+                    before = self.starts(site)
                     restart(site)
-                    wait_until(lambda count=count: self.starts(site) > count, 60, "a new process")
+                    wait_until(lambda n=before: self.starts(site) > n, 60, "a new process")
                 load.go_on()
             refused = [outcome for outcome in load.outcomes if outcome[0] not in (200, 202)]
             self.assertEqual(refused, [])
@@ -106,6 +119,18 @@ class Restart(unittest.TestCase):
 
     def test_lighttpd_keeps_its_own(self):
         self.check(test_lighttpd.FastCgi, lambda site: site.server.send_signal(signal.SIGUSR1))
+
+    def test_apache_reloads_mod_fcgid(self):
+        self.check(test_apache.ModFcgid, lambda site: site.server.send_signal(signal.SIGUSR1))
+
+    def test_mod_fcgid_takes_up_a_replaced_program(self):
+        def install(site):
+            program = site.cgi_bin / "guance.fcgi"
+            newer = Path(shutil.copy(program, site.cgi_bin / "newer"))
+            newer.replace(program)
+            wait_until(lambda: runs(program), 60, "a process of the new program")
+
+        self.check(test_apache.ModFcgid, install)
 
     def test_a_process_that_dies_is_replaced(self):
         with Sandbox() as sandbox:
