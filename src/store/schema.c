@@ -133,6 +133,9 @@ static const char *const third_version[] = {
     " moved_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX moved_by_time ON moved (moved_ms)",
 
+    /* What is held, or being moved. */
+    "CREATE INDEX delivery_held ON delivery (after) WHERE after < 0",
+
     /* In a spool, the tokens of what is to be moved. kind: enum moving_kind. */
     "CREATE TABLE moving (kind INTEGER NOT NULL, id INTEGER NOT NULL, token TEXT NOT NULL,"
     " PRIMARY KEY (kind, id)) WITHOUT ROWID",
