@@ -62,5 +62,6 @@ def run_outage(seconds, ways=("stopped", SILENT), seed=1):
         if vendors.slowest > ANSWER_SECONDS:
             problems.append(f"an answer took {vendors.slowest:.1f} s")
         figures = histories.figures(cluster.history, cluster.upstream.events)
+        figures["spooled"] = len(cluster.history.spooled)
         figures["ms of the slowest answer"] = round(1000 * vendors.slowest)
         return problems, figures

@@ -207,15 +207,26 @@ def _check_end(posts, events):
         yield f"closed: {known[-1].title}, by the older {events[-1].title}"
 
 
+def _missing(posts, accepted, history):
+    """Of one alert the messages that were promised and are not among the titles of what was accepted:
+    those that are lost, and those that are stale: something newer was accepted."""
+    newest = max((post.number for post in posts if post.title in accepted), default=-1)
+    lost, stale = [], []
+    for post in posts:
+        if post.is_promised and post.title not in accepted:
+            is_stale = post.number < newest and history.was_out(post)
+            (stale if is_stale else lost).append(post)
+    return lost, stale
+
+
 def _check_alert(posts, events, history, noted):
     """What is wrong with one alert: its posts in order, its acceptances in order."""
     of = defaultdict(list)
     for event in events:
         of[event.title].append(event)
-    newest = max((post.number for post in posts if of[post.title]), default=-1)
+    lost, _ = _missing(posts, set(of), history)
     for post in posts:
-        is_stale = post.number < newest and history.was_out(post)
-        if post.is_promised and not of[post.title] and not is_stale:
+        if post in lost:
             yield f"lost: {post.title}, answered {post.answers}"
         fault = None
         if not history.may_repeat:
@@ -255,6 +266,7 @@ def figures(history, events):
     """How many there were of what."""
     times = Counter(event.title for event in events)
     answers = [answer for post in history.posts for answer in post.answers]
+    missing = [_missing(posts, times, history) for posts in history.alerts.values()]
     return Figures(
         {
             "alerts": len(history.posts),
@@ -266,7 +278,8 @@ def figures(history, events):
             "accepted": len(events),
             "unheard": sum(event.is_unheard for event in events),
             "duplicates": len(events) - len(times),
-            "lost": sum(post.title not in times for post in history.promised),
+            "stale": sum(len(stale) for _, stale in missing),
+            "lost": sum(len(lost) for lost, _ in missing),
             "s": round(time.time() - history.started),
         }
     )
