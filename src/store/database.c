@@ -182,6 +182,8 @@ void database_save(struct database *database)
 bool database_release(struct database *database)
 {
     execute(database, "RELEASE SAVEPOINT part");
+    if (!database_failed(database) && database->engine->settle)
+        return database->engine->settle(database);
     return !database_failed(database);
 }
 
@@ -259,14 +261,25 @@ static bool take(struct database *database, struct value *values, size_t room, c
     return !database_failed(database);
 }
 
-int64_t database_run(struct database *database, const char *sql, const char *types, ...)
+void database_run(struct database *database, const char *sql, const char *types, ...)
 {
     struct value values[VALUES_MAX];
     va_list arguments;
     va_start(arguments, types);
     bool is_well = take(database, values, VALUES_MAX, types, arguments);
     va_end(arguments);
-    return is_well ? database->engine->run(database, sql, values, strlen(types)) : 0;
+    if (is_well)
+        database->engine->run(database, sql, values, strlen(types));
+}
+
+int64_t database_change(struct database *database, const char *sql, const char *types, ...)
+{
+    struct value values[VALUES_MAX];
+    va_list arguments;
+    va_start(arguments, types);
+    bool is_well = take(database, values, VALUES_MAX, types, arguments);
+    va_end(arguments);
+    return is_well ? database->engine->change(database, sql, values, strlen(types)) : 0;
 }
 
 static void add_up(struct database *database, const char *sql, bool is_last, const char *types,

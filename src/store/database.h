@@ -95,8 +95,13 @@ void database_define(struct database *database, const char *sql) __attribute__((
  * for each: i int64_t, t const char * (NULL is NULL; what is no UTF-8 is mended). What stands
  * between slash-asterisk-plus and plus-asterisk-slash is for servers alone. */
 
-/* Returns how many rows were changed. */
-int64_t database_run(struct database *database, const char *sql, const char *types, ...)
+/* Changes rows. A server may be told later, with what comes next; within a change, what fails is
+ * known at the end of a part, or of the change. */
+void database_run(struct database *database, const char *sql, const char *types, ...)
+    __attribute__((nonnull));
+
+/* Changes rows, and returns how many. */
+int64_t database_change(struct database *database, const char *sql, const char *types, ...)
     __attribute__((nonnull));
 
 /* Statements that add a number, their last parameter, to a row that their texts (up to three) name,

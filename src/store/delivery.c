@@ -80,10 +80,10 @@ void alert_settle(struct database *database, int64_t alert_id)
 
 void alert_promise(struct database *database, int64_t alert_id, const char *integration)
 {
-    int64_t changed = database_run(database,
-                                   "UPDATE alert SET is_promised = 1 WHERE id = ?1"
-                                   " AND is_promised = 0",
-                                   "i", alert_id);
+    int64_t changed = database_change(database,
+                                      "UPDATE alert SET is_promised = 1 WHERE id = ?1"
+                                      " AND is_promised = 0",
+                                      "i", alert_id);
     if (changed > 0)
         counter_add(database, COUNTER_QUEUED, integration, "", 1);
 }
@@ -95,7 +95,7 @@ static bool let_followers_go(struct database *database, int64_t id)
     if (!database_number(database, 0,
                          "SELECT 1 FROM delivery WHERE after = ?1 AND after > 0 LIMIT 1", "i", id))
         return false;
-    int64_t count = database_run(
+    int64_t count = database_change(
         database,
         "UPDATE delivery SET after = coalesce((SELECT max(d.id) FROM delivery AS d"
         " WHERE d.alert_key = delivery.alert_key AND d.scope = delivery.scope AND d.state < 2"
@@ -147,7 +147,7 @@ void delivery_forget(struct database *database, int64_t id, int64_t alert_id, co
 {
     bool has_share = kept(database, scope) > 0;
     database_run(database, "DELETE FROM try WHERE delivery_id = ?1", "i", id);
-    int64_t gone = database_run(database, "DELETE FROM delivery WHERE id = ?1", "i", id);
+    int64_t gone = database_change(database, "DELETE FROM delivery WHERE id = ?1", "i", id);
     database_run(database,
                  "DELETE FROM alert WHERE id = ?1 AND NOT EXISTS"
                  " (SELECT 1 FROM delivery WHERE alert_id = ?1)",

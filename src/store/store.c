@@ -38,6 +38,7 @@ enum written {
     WRITTEN,
     NOT_WRITTEN,
     WRITE_AGAIN, /* not, but it may well work now */
+    WRITE_APART, /* not, and which job failed is not known */
     IN_DOUBT,    /* the server was lost while it committed */
 };
 
@@ -279,7 +280,7 @@ static enum written undo(struct store *store, struct error *problem)
     return written;
 }
 
-static enum written commit(struct store *store, bool is_durable, struct error *problem)
+static enum written commit(struct store *store, bool apart, bool is_durable, struct error *problem)
 {
     struct database *database = store->database;
     struct counts counts = take_counts(store);
@@ -294,13 +295,17 @@ static enum written commit(struct store *store, bool is_durable, struct error *p
         (void)undo(store, problem);
         return IN_DOUBT;
     }
+    bool has_statement_failed = !apart && !database_is_broken(database);
     put_back_counts(store, &counts);
     counts_clear(&counts);
-    return undo(store, problem);
+    enum written written = undo(store, problem);
+    return written == NOT_WRITTEN && has_statement_failed ? WRITE_APART : written;
 }
 
-static enum written write_once(struct store *store, struct job *jobs, int64_t patience_ms,
-                               struct error *problem)
+/* A part of its own costs a copy of every page that a job touches, and hardly any job fails: so
+ * they are written apart only when one did. */
+static enum written write_once(struct store *store, struct job *jobs, bool apart,
+                               int64_t patience_ms, struct error *problem)
 {
     bool is_durable = false;
     if (!connect(store))
@@ -308,17 +313,12 @@ static enum written write_once(struct store *store, struct job *jobs, int64_t pa
     struct database *database = store->database;
     if (!database_begin(database, patience_ms))
         return undo(store, problem);
-    /* A part of its own costs a copy of every page that a job touches, and hardly any job fails. */
-    bool is_whole = run_jobs(store, jobs, false, &is_durable);
-    if (!is_whole && database_may_repeat(database))
+    if (run_jobs(store, jobs, apart, &is_durable))
+        return commit(store, apart, is_durable || store->spool, problem);
+    if (apart || database_may_repeat(database))
         return undo(store, problem);
-    if (!is_whole) {
-        database_rollback(database);
-        is_durable = false;
-        is_whole =
-            database_begin(database, patience_ms) && run_jobs(store, jobs, true, &is_durable);
-    }
-    return is_whole ? commit(store, is_durable || store->spool, problem) : undo(store, problem);
+    database_rollback(database);
+    return WRITE_APART;
 }
 
 /* What has become of what is in doubt, once whoever had begun it has ended; it is settled then, but
@@ -348,13 +348,17 @@ static enum written write_jobs(struct store *store, struct job *jobs, int64_t pa
 {
     int64_t until_ms = clock_monotonic_ms() + patience_ms, left_ms = patience_ms;
     struct error problem = {0};
-    enum written written = WRITE_AGAIN;
-    for (int turn = 0; written == WRITE_AGAIN && turn < TURNS_MAX && left_ms > 0; turn++) {
+    bool apart = false, goes_on = true;
+    enum written written = NOT_WRITTEN;
+    for (int turn = 0; goes_on && turn < TURNS_MAX; turn++) {
         problem = (struct error){0};
-        written = write_once(store, jobs, left_ms, &problem);
+        written = write_once(store, jobs, apart, left_ms, &problem);
         if (written == IN_DOUBT)
             written = look_up_doubt(store, PATIENCE_MS_MIN);
+        apart |= written == WRITE_APART;
         left_ms = until_ms - clock_monotonic_ms();
+        goes_on = written == WRITE_APART || (written == WRITE_AGAIN && left_ms > 0);
+        left_ms = left_ms > PATIENCE_MS_MIN ? left_ms : PATIENCE_MS_MIN;
     }
     if (written != WRITTEN && *problem.text)
         set_failure(store, problem.text);
