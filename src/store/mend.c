@@ -54,11 +54,14 @@ void mend_close_again(const struct intake *in, const struct store_delivery *deli
         " AND EXISTS (SELECT 1 FROM memory AS m WHERE m.alert_key = ?1"
         " AND m.scope = ?2 AND m.is_open = 0)",
         "ttti", in->event->alert_key, in->event->scope, delivery->flashduty_key, at->latest_ms);
-    if (!id || !delivery_read(in->database, id, in->arena, &row))
+    /* What is newer, and on its way, sets it right by itself; and what is newer must not wait for
+     * what waits for it. */
+    int64_t before = id ? intake_predecessor(in, delivery) : 0;
+    if (!id || before > id || !delivery_read(in->database, id, in->arena, &row))
         return;
     database_run(in->database,
                  "UPDATE delivery SET state = 0, after = ?1, due_ms = ?2, scheduled_ms = ?2,"
                  " rounds = 0, finished_ms = 0 WHERE id = ?3",
-                 "iii", intake_predecessor(in, delivery), in->now_ms, id);
+                 "iii", before, in->now_ms, id);
     alert_settle(in->database, row.alert_id);
 }

@@ -210,12 +210,15 @@ def _check_end(posts, events):
 def _missing(posts, accepted, history):
     """Of one alert the messages that were promised and are not among the titles of what was accepted:
     those that are lost, and those that are stale: something newer was accepted."""
-    newest = max((post.number for post in posts if post.title in accepted), default=-1)
     lost, stale = [], []
-    for post in posts:
-        if post.is_promised and post.title not in accepted:
-            is_stale = post.number < newest and history.was_out(post)
+    has_newer = has_newer_out = False
+    for post in reversed(posts):
+        is_accepted = post.title in accepted
+        if post.is_promised and not is_accepted:
+            is_stale = has_newer_out or (has_newer and history.was_out(post))
             (stale if is_stale else lost).append(post)
+        has_newer |= is_accepted
+        has_newer_out |= is_accepted and history.was_out(post)
     return lost, stale
 
 

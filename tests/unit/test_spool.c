@@ -723,6 +723,24 @@ static void a_recovery_that_an_older_trigger_came_after_is_sent_again(void **sta
     assert_int_equal(number(storing, "SELECT is_open FROM memory"), 0);
 }
 
+/* What is newer than both is on its way: nothing waits for it and is waited for by it. */
+static void what_is_newer_sets_it_right_by_itself(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    int64_t trigger = spool_trigger(storing, now_s - 100, false);
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, now_s - 50), TRY_ACCEPTED);
+    int64_t newest = send_recovery(&other, now_s);
+    report(storing, trigger, TRY_ACCEPTED);
+    move_all(storing);
+    expect_no_claim(storing);
+    report(&other, newest, TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    expect_no_claim(storing);
+    assert_int_equal(ledger(storing, "shop", "delivered"), 3);
+}
+
 /* ---- while it is moved ---- */
 
 /* An alert that the spool holds is followed there. */
@@ -1030,6 +1048,7 @@ int main(void)
         IN_LASTING_SPOOLED(a_trigger_that_an_older_recovery_is_closing_follows_it),
         IN_LASTING_SPOOLED(an_older_recovery_that_waits_is_given_up),
         IN_LASTING_SPOOLED(a_recovery_that_an_older_trigger_came_after_is_sent_again),
+        IN_LASTING_SPOOLED(what_is_newer_sets_it_right_by_itself),
         IN_BOTH_SPOOLED(what_comes_before_it_is_moved_follows_it),
         IN_LASTING_SPOOLED(what_is_being_sent_is_moved_when_that_is_over),
         IN_LASTING_SPOOLED(what_a_dead_process_was_sending_is_moved_to_be_sent),
