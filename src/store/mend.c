@@ -46,18 +46,25 @@ void mend_close_again(const struct intake *in, const struct store_delivery *deli
                       const struct mend_time *at)
 {
     struct delivery_row row;
-    int64_t id = database_number(
-        in->database, 0,
-        "SELECT max(d.id) FROM alert AS a JOIN delivery AS d ON d.alert_id = a.id"
-        " WHERE a.alert_key = ?1 AND a.scope = ?2 AND a.severity = 3"
-        " AND d.flashduty_key = ?3 AND d.state = 5 AND d.finished_ms <= ?4"
-        " AND EXISTS (SELECT 1 FROM memory AS m WHERE m.alert_key = ?1"
-        " AND m.scope = ?2 AND m.is_open = 0)",
-        "ttti", in->event->alert_key, in->event->scope, delivery->flashduty_key, at->latest_ms);
+    int64_t id = 0, finished_ms = 0;
+    struct rows rows = database_query(
+        in->database,
+        "SELECT d.id, d.finished_ms FROM alert AS a JOIN delivery AS d ON d.alert_id = a.id"
+        " WHERE a.alert_key = ?1 AND a.scope = ?2 AND a.severity = 3 AND d.flashduty_key = ?3"
+        " AND d.state = 5 AND EXISTS (SELECT 1 FROM memory AS m WHERE m.alert_key = ?1"
+        " AND m.scope = ?2 AND m.is_open = 0) ORDER BY d.finished_ms DESC LIMIT 1",
+        "ttt", in->event->alert_key, in->event->scope, delivery->flashduty_key);
+    if (rows_next(&rows)) {
+        id = rows_number(&rows, 0);
+        finished_ms = rows_number(&rows, 1);
+    }
+    rows_end(&rows);
+    if (!id || finished_ms > at->latest_ms)
+        return;
     /* What is newer, and on its way, sets it right by itself; and what is newer must not wait for
      * what waits for it. */
-    int64_t before = id ? intake_predecessor(in, delivery) : 0;
-    if (!id || before > id || !delivery_read(in->database, id, in->arena, &row))
+    int64_t before = intake_predecessor(in, delivery);
+    if (before > id || !delivery_read(in->database, id, in->arena, &row))
         return;
     database_run(in->database,
                  "UPDATE delivery SET state = 0, after = ?1, due_ms = ?2, scheduled_ms = ?2,"

@@ -373,12 +373,16 @@ static void note_moved(struct database *database, const char *token, int64_t bec
                  database_wall_ms(database));
 }
 
-/* The database has the same message: what the spool has delivered of it is not sent again. */
+/* The database has the same message: what the spool has delivered of it is not sent again, unless a
+ * recovery from before has closed it meanwhile. */
 static void finish_twin(struct move *move, int64_t twin)
 {
     struct database *database = move->in.database;
+    bool is_newest = move->in.event->severity != SEVERITY_OK && !intake_is_stale(&move->in);
     for (size_t i = 0; i < move->alert->delivery_count; i++) {
-        const struct store_delivery *delivery = &move->alert->deliveries[i].delivery;
+        const struct moving_delivery *was = &move->alert->deliveries[i];
+        const struct store_delivery *delivery = &was->delivery;
+        struct mend_time at = time_around(move, was->finished_ms);
         struct delivery_row row;
         int64_t id = delivery->state != DELIVERY_DELIVERED
                          ? 0
@@ -386,7 +390,8 @@ static void finish_twin(struct move *move, int64_t twin)
                                            "SELECT id FROM delivery WHERE alert_id = ?1"
                                            " AND flashduty_key = ?2 AND state < 2 LIMIT 1",
                                            "it", twin, delivery->flashduty_key);
-        if (id && delivery_read(database, id, move->in.arena, &row))
+        if (id && !(is_newest && mend_is_closed(&move->in, delivery, &at)) &&
+            delivery_read(database, id, move->in.arena, &row))
             (void)delivery_end(database, &row, DELIVERY_DELIVERED, "", "");
     }
 }

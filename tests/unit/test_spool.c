@@ -741,6 +741,46 @@ static void what_is_newer_sets_it_right_by_itself(void **state)
     assert_int_equal(ledger(storing, "shop", "delivered"), 3);
 }
 
+/* The recovery that is newest came after all: one before it says nothing. */
+static void a_recovery_that_came_last_is_not_sent_again(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    struct store_event first = recovery_of("disk", now_s - 200);
+    take(storing, &first);
+    report(storing, first.deliveries[0].id, TRY_ACCEPTED);
+    spool_trigger(storing, now_s - 100, true);
+    pause_ms(500);
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, now_s), TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    move_all(storing);
+    expect_no_claim(storing);
+    assert_int_equal(ledger(storing, "shop", "delivered"), 3);
+}
+
+/* It was in the database all the time, behind the recovery: nobody had heard that it was taken. */
+static void a_twin_that_an_older_recovery_is_closing_follows_it(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    struct store_event trigger = timed_event("disk", now_s), twin = trigger;
+    trigger.message_id = twin.message_id = "m1";
+    go_down(storing);
+    take(storing, &trigger);
+    report(storing, trigger.deliveries[0].id, TRY_ACCEPTED);
+    come_back(storing);
+    struct storing other = other_node(storing);
+    int64_t recovery = send_recovery(&other, now_s - 100);
+    take(&other, &twin);
+    assert_int_equal(twin.deliveries[0].state, DELIVERY_WAITING);
+    move_all(storing);
+    expect_no_claim(storing);
+    report(&other, recovery, TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    expect_claim(storing, twin.deliveries[0].id);
+}
+
 /* ---- while it is moved ---- */
 
 /* An alert that the spool holds is followed there. */
@@ -1049,6 +1089,8 @@ int main(void)
         IN_LASTING_SPOOLED(an_older_recovery_that_waits_is_given_up),
         IN_LASTING_SPOOLED(a_recovery_that_an_older_trigger_came_after_is_sent_again),
         IN_LASTING_SPOOLED(what_is_newer_sets_it_right_by_itself),
+        IN_LASTING_SPOOLED(a_recovery_that_came_last_is_not_sent_again),
+        IN_LASTING_SPOOLED(a_twin_that_an_older_recovery_is_closing_follows_it),
         IN_BOTH_SPOOLED(what_comes_before_it_is_moved_follows_it),
         IN_LASTING_SPOOLED(what_is_being_sent_is_moved_when_that_is_over),
         IN_LASTING_SPOOLED(what_a_dead_process_was_sending_is_moved_to_be_sent),
