@@ -126,6 +126,11 @@ int64_t database_add(struct database *database, const char *table, const char *s
 int64_t database_number(struct database *database, int64_t otherwise, const char *sql,
                         const char *types, ...) __attribute__((nonnull));
 
+/* The same of a row that one text names, or 0, but read only once: in this transaction nothing
+ * changes it but database_sum. */
+int64_t database_number_once(struct database *database, const char *sql, const char *text)
+    __attribute__((nonnull));
+
 /* Rows one by one: struct rows rows = database_query(…); while (rows_next(&rows)) …. Whoever stops
  * before the end says rows_end. A statement runs once at a time. */
 struct rows {

@@ -57,19 +57,20 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
 void alert_settle(struct database *database, int64_t alert_id)
 {
     char integration[256] = "";
-    int64_t before = OUTCOME_REFUSED;
-    struct rows rows = database_query(
-        database, "SELECT outcome, integration FROM alert WHERE id = ?1", "i", alert_id);
+    int64_t before = OUTCOME_REFUSED, least = DELIVERY_WAITING;
+    struct rows rows =
+        database_query(database,
+                       "SELECT outcome, integration, coalesce((SELECT min(state) FROM delivery"
+                       " WHERE alert_id = ?1), 0) FROM alert WHERE id = ?1",
+                       "i", alert_id);
     if (rows_next(&rows)) {
         before = rows_number(&rows, 0);
         (void)snprintf(integration, sizeof integration, "%s", rows_text(&rows, 1));
+        least = rows_number(&rows, 2);
     }
     rows_end(&rows);
     if (before == OUTCOME_REFUSED)
         return;
-    int64_t least =
-        database_number(database, DELIVERY_WAITING,
-                        "SELECT min(state) FROM delivery WHERE alert_id = ?1", "i", alert_id);
     enum outcome now = outcome_of(least);
     if ((int64_t)now == before)
         return;
@@ -132,7 +133,7 @@ static const char add_volume[] = "INSERT INTO volume VALUES (?1, ?2)"
 
 static int64_t kept(struct database *database, const char *scope)
 {
-    return database_number(database, 0, "SELECT kept FROM volume WHERE scope = ?1", "t", scope) +
+    return database_number_once(database, "SELECT kept FROM volume WHERE scope = ?1", scope) +
            database_summed(database, add_volume, scope);
 }
 

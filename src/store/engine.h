@@ -76,7 +76,8 @@ struct database {
     struct error failure; /* the first since the transaction began */
     struct prepared prepared[STATEMENTS_MAX];
     size_t prepared_count;
-    struct sums sums; /* to be written at the end of the transaction */
+    struct sums sums;  /* to be written at the end of the transaction */
+    struct sums known; /* what was read in it once and for all */
 };
 
 /* Notes the first failure. Always returns false. */

@@ -586,7 +586,7 @@ static bool begin(struct database *database, int64_t patience_ms)
                 "SELECT version FROM writer WHERE one = 1 FOR UPDATE;"
                 "SELECT " SQL_NOW_MS ", (SELECT count(*) FROM writer)",
                 (long long)(patience_ms > 0 ? patience_ms : 1),
-                (long long)(patience_ms + SERVER_STATEMENT_MS), SERVER_IDLE_MS);
+                (long long)patience_ms + SERVER_STATEMENT_MS, SERVER_IDLE_MS);
     for (size_t i = 0; i < postgres->id_count; i++)
         text_printf(&sql, ", (SELECT max(id) FROM %s)", postgres->ids[i].table);
     if (sql.failed)
