@@ -351,8 +351,12 @@ bool store_is_due(struct store *store)
 {
     struct spool *spool = store_spool(store);
     struct spool_sight sight;
-    return is_due_here(store) || (spool && spool_may_hold(spool, &sight) &&
-                                  (is_due_here(spool->store) || store_spooled(store) > 0));
+    bool is_due = false;
+    bool works = is_due_here(store, &is_due);
+    if (is_due || !spool || !spool_may_hold(spool, &sight))
+        return is_due;
+    /* What it holds is to be moved as soon as it can be. */
+    return (is_due_here(spool->store, &is_due) && is_due) || (works && store_spooled(store) > 0);
 }
 
 bool store_set_key(struct store *store, const char *scope, const struct destination *route)

@@ -6,7 +6,7 @@ from tests.endpoints.test_outbox import BROKEN, NO, STORE, OutboxTest, event_of
 from tests.endpoints.test_status import bearer
 from tests.support import shared
 from tests.support.gateway import CGI, FASTCGI
-from tests.support.process import wait_until
+from tests.support.process import runs_in, wait_until
 from tests.support.settings import STATUS_KEY
 
 
@@ -75,6 +75,13 @@ class SpoolOfCgi(Spool):
     mode = CGI
     test_a_request_does_not_wait_for_it_again_and_again = None
     test_what_flashduty_does_not_take_is_sent_later_without_the_database = None
+
+    def setUp(self):
+        super().setUp()
+        # Plain CGI leaves a program behind that drains.
+        self.sandbox.defer(
+            lambda: wait_until(lambda: not runs_in(self.sandbox.folder), 30, "the end of drains")
+        )
 
     def test_a_drain_sends_from_the_spool_and_says_what_is_wrong(self):
         self.flashduty.answer(BROKEN, times=None)
