@@ -23,7 +23,7 @@ BOUNDED = {"delivery_by_lease", "delivery_by_end"}
 # What has waited for too long, or was not accepted: the watchdog counts all of it.
 WATCHED = {"late", "delivery_unfinished"}
 # What a person asks for who wants everything counted.
-THOROUGH = {"history_audit.c"}
+THOROUGH = {"history_audit.c", "upkeep.c"}
 
 
 def literals_of(source):
