@@ -1,7 +1,7 @@
 # flashduty-gateway. `make help` lists the targets.
 #
 # CC, CFLAGS, LDFLAGS, PKG_CONFIG are yours to set; V=1 shows the commands; NO_DEPS=1 installs
-# nothing. VARIANT=asan|tsan builds the same program under a sanitizer into build/asan or build/tsan,
+# nothing; WITH_POSTGRESQL=no leaves libpq out. VARIANT=asan|tsan builds the same program under a sanitizer into build/asan or build/tsan,
 # VARIANT=clang with clang into build/clang.
 
 VERSION := $(shell cat VERSION)
@@ -10,6 +10,18 @@ PKG_CONFIG ?= pkg-config
 STRIP ?= strip
 CFLAGS ?= -O2 -g
 PACKAGES := fcgi libcjson libcurl libconfig libcrypto libpcre2-8 sqlite3
+
+# make WITH_POSTGRESQL=no builds without libpq: a store is a file then.
+WITH_POSTGRESQL ?= yes
+ifeq ($(VARIANT),static)
+  override WITH_POSTGRESQL := no
+endif
+ifeq ($(WITH_POSTGRESQL),yes)
+  PACKAGES += libpq
+  POSTGRESQL_CFLAGS := -DWITH_POSTGRESQL
+else ifneq ($(WITH_POSTGRESQL),no)
+  $(error WITH_POSTGRESQL is yes or no)
+endif
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wformat=2 -Wvla -Wwrite-strings
@@ -69,7 +81,7 @@ CGI_BIN ?= $(OUT)/cgi-bin
 CLI ?= $(OUT)/flashduty-gateway
 
 # The tests set both clocks and speak to loopback; nothing else differs.
-ALL_CFLAGS := -std=c17 -ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Isrc -pthread $(WARNINGS) $(WERROR) \
+ALL_CFLAGS := -std=c17 -ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(POSTGRESQL_CFLAGS) -Isrc -pthread $(WARNINGS) $(WERROR) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS) $(VARIANT_CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
 ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
@@ -79,7 +91,7 @@ endif
 
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
-	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev
+	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev $(if $(POSTGRESQL_CFLAGS),libpq-dev)
 HOSTING_DEPS := libc-ares-dev dpkg-dev zip ca-certificates
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3
@@ -95,7 +107,8 @@ BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
-ROOMS := $(filter-out src/cli/%,$(wildcard src/*.c src/*/*.c))
+ROOMS := $(filter-out src/cli/% $(if $(POSTGRESQL_CFLAGS),,src/store/postgres.c), \
+	$(wildcard src/*.c src/*/*.c))
 ROOM_OBJECTS := $(ROOMS:%.c=$(OUT)/%.o)
 CLI_OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(wildcard src/cli/*.c))
 ENDPOINTS := $(patsubst cgi-bin/%.c,$(CGI_BIN)/%.fcgi,$(wildcard cgi-bin/*.c))
@@ -236,8 +249,10 @@ test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600),
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/faults/long.py --seconds $(SECONDS)
 
-bench: bench-deps  ## the gateway beside others, in about 20 minutes; QUICK=1: half a minute; COMPARE=FILE: with an earlier run
+# The static build stands beside the others where its sources can be had.
+bench: bench-deps hosting-deps  ## the gateway beside others, in about 20 minutes; QUICK=1: half a minute; COMPARE=FILE: with an earlier run
 	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=static all || true
 	@python3 tests/bench/bench.py $(if $(QUICK),--quick) $(if $(COMPARE),--compare $(COMPARE)) \
 		$(if $(PUBLISH),--publish)
 

@@ -47,11 +47,12 @@ static bool read_declared_length(struct request *request, struct error *error)
     return true;
 }
 
-static bool grow(struct request *request, size_t *size, size_t limit)
+/* most: more than that is not read. */
+static bool grow(struct request *request, size_t *size, size_t most)
 {
     size_t larger = *size ? *size * 2 : BODY_START_BYTES;
-    if (larger > limit + 1)
-        larger = limit + 1;
+    if (larger > most)
+        larger = most;
     char *body = realloc(request->body, larger + 1);
     if (!body)
         return false;
@@ -67,10 +68,10 @@ static bool read_all(struct request *request, size_t limit, struct error *error)
     const size_t stop = has_length ? request->declared_length : limit + 1;
     size_t size = 0;
     ssize_t count = 1;
-    if (!grow(request, &size, limit))
+    if (!grow(request, &size, stop))
         return error_out_of_memory(error);
     while (count > 0 && request->body_length < stop) {
-        if (request->body_length == size && !grow(request, &size, limit))
+        if (request->body_length == size && !grow(request, &size, stop))
             return error_out_of_memory(error);
         size_t most = (size < stop ? size : stop) - request->body_length;
         count = request->source->read(request->source->context,

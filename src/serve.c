@@ -4,6 +4,7 @@
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -44,6 +45,10 @@
  * those of a process that serves nothing: log, store, locks. */
 #define WORKER_DESCRIPTORS 4
 #define OTHER_DESCRIPTORS 64
+/* Heaps of the C library: by itself it makes one for nearly each thread, and memory that a thread
+ * gave back serves no other. Nor does it keep lists of small blocks that it has to merge whenever a
+ * large one is given back: each thread has a cache of its own besides. */
+#define HEAPS_MAX 2
 /* Threads that read a request while `workers` others answer theirs. */
 #define READERS_MAX 64
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
@@ -641,6 +646,8 @@ static void pool_free(struct pool *pool)
 
 static int serve_fastcgi(const struct server *server)
 {
+    (void)mallopt(M_ARENA_MAX, HEAPS_MAX);
+    (void)mallopt(M_MXFAST, 0);
     struct pool *pool = calloc(1, sizeof *pool);
     if (!pool || !pool_init(pool, server)) {
         log_event(LOG_ERROR, "cannot start", "reason", strerror(errno), NULL);

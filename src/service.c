@@ -243,7 +243,7 @@ static void log_change(const struct service *service, const struct epoch *old,
               *new->config.path ? new->config.path : "none: pass-through", NULL);
     if (old->is_valid && !is_same_store(&old->config, &new->config))
         log_event(LOG_WARNING, "another store is taken " NOT_NOW, "store",
-                  service->store ? store_path(service->store) : "none", NULL);
+                  service->store ? store_name(service->store) : "none", NULL);
     if (new->config.workers != service->workers)
         log_event(LOG_WARNING, "another number of workers is taken " NOT_NOW, NULL);
 }
@@ -398,7 +398,7 @@ void service_start(struct service *service)
     const char *path = *epoch->config.path ? epoch->config.path : "none: pass-through";
     log_event(LOG_INFO, "started", "vendor", service->kind.name, "version", VERSION,
               "configuration", epoch->is_valid ? path : "refused: every request gets 503", "store",
-              service->store ? store_path(service->store) : "none", NULL);
+              service->store ? store_name(service->store) : "none", NULL);
     service_keep_configuration(service);
     start_draining(service, service->epoch);
     sigfillset(&all);

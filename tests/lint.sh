@@ -28,9 +28,10 @@ clang-format --dry-run --Werror $sources || fail 'run clang-format -i on these f
 # a pointer already (stddef.h).
 cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
     --suppress=unknownMacro --suppress=varFuncNullUB -Isrc -D_GNU_SOURCE -DVERSION='"0"' \
+    -DWITH_POSTGRESQL \
     src cgi-bin || fail 'cppcheck found something'
 
-flags='-std=c17 -D_GNU_SOURCE -DVERSION="0" -Isrc'
+flags='-std=c17 -D_GNU_SOURCE -DVERSION="0" -DWITH_POSTGRESQL -Isrc '$(pkg-config --cflags libpq)
 programs=$(find src cgi-bin -name '*.c' | sort)
 
 # shellcheck disable=SC2086 # one word a flag or file
@@ -54,7 +55,8 @@ others() {
 {
     refuse 'libfcgi belongs to src/serve.c' '<fcgi' $(others 'serve\.c')
     refuse 'libcurl belongs to src/net' '<curl/' $(others 'net/')
-    refuse 'SQLite belongs to src/store' '<sqlite3\.h>' $(others 'store/')
+    refuse 'SQLite belongs to src/store/sqlite.c' '<sqlite3\.h>' $(others 'store/sqlite\.c')
+    refuse 'libpq belongs to src/store/postgres.c' '<libpq' $(others 'store/postgres\.c')
     refuse 'libconfig belongs to src/config' '<libconfig\.h>' $(others 'config/')
     refuse 'PCRE2 belongs to src/routing' '<pcre2\.h>' $(others 'routing/')
     refuse 'cJSON is included by src/base/json.h alone' 'cJSON\.h>' $(others 'base/json\.h')

@@ -6,16 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the first block and of those after it: many arenas hold a few hundred bytes, and what is given
- * back is wiped whole. */
+/* Of the first block, and of the largest: each is twice the one before. Many arenas hold a few
+ * hundred bytes, one of a request under way a few thousand, and what is given back is wiped whole.
+ */
 #define FIRST_BLOCK_BYTES 2048
-#define BLOCK_BYTES 16384
+#define BLOCK_BYTES_MAX 16384
 
 struct arena_block {
     struct arena_block *next;
     size_t size, used;
     _Alignas(max_align_t) unsigned char data[];
 };
+
+static size_t next_block_bytes(const struct arena_block *last)
+{
+    if (!last)
+        return FIRST_BLOCK_BYTES;
+    return last->size < BLOCK_BYTES_MAX / 2 ? 2 * last->size : BLOCK_BYTES_MAX;
+}
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
@@ -27,7 +35,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     size = (size + align - 1) / align * align;
     struct arena_block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
-        size_t space = block ? BLOCK_BYTES : FIRST_BLOCK_BYTES;
+        size_t space = next_block_bytes(block);
         space = size > space ? size : space;
         block = malloc(sizeof *block + space);
         if (!block) {

@@ -35,6 +35,11 @@ void clock_set_wall_ms(int64_t ms)
     atomic_store(&wall_override_ms, ms);
 }
 
+bool clock_wall_is_set(void)
+{
+    return atomic_load(&wall_override_ms) != 0;
+}
+
 void clock_rfc3339(int64_t seconds, char out[static 32])
 {
     time_t time = (time_t)seconds;

@@ -15,6 +15,7 @@ int64_t clock_monotonic_us(void);
 
 /* For tests: the wall clock stands at ms; 0: the real one again. */
 void clock_set_wall_ms(int64_t ms);
+bool clock_wall_is_set(void);
 
 /* seconds since 1970 as RFC 3339 in UTC, "2026-11-24T01:41:00Z". */
 void clock_rfc3339(int64_t seconds, char out[static 32]);

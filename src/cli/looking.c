@@ -31,8 +31,10 @@ bool looking_configure_or_last_valid(struct config *config)
 
 void looking_say_where(const struct config *config, const char *store)
 {
+    struct arena arena = {0};
     fprintf(stderr, "configuration: %s%s%s\n", *config->path ? config->path : "none",
-            store ? ", store: " : "", store ? store : "");
+            store ? ", store: " : "", store ? store_place_name(&arena, store) : "");
+    arena_clear(&arena);
 }
 
 enum cli_exit looking_failed(const struct error *error)

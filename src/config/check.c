@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "routing/filter.h"
+#include "store/place.h"
 
 #define INTEGRATION_NAME_MAX 64
 #define ROUTE_NAME_MAX 64
@@ -232,7 +233,10 @@ const char *config_check_store(const char *text)
     size_t length = strlen(prefix);
     if (!strcmp(text, "none") || (!strncmp(text, prefix, length) && text[length]))
         return NULL;
-    return "is no store; \"sqlite:PATH\" is one, and \"none\" keeps nothing";
+    if (store_is_server(text))
+        return store_check_place(text);
+    return "is no store; \"sqlite:PATH\" is one, \"postgresql://USER:PASSWORD@HOST/DATABASE\" "
+           "is one for several machines, and \"none\" keeps nothing";
 }
 
 const char *config_check_label_name(const char *text)

@@ -11,6 +11,7 @@
 #include "config/last_valid.h"
 #include "config/reader.h"
 #include "config/sections.h"
+#include "store/place.h"
 
 #define ENVIRONMENT "FLASHDUTY_GATEWAY_"
 #define ENVIRONMENT_CONFIG ENVIRONMENT "CONFIG"
@@ -45,8 +46,9 @@ static void take_store(struct reader *reader, void *section, const struct texts 
     struct config *config = section;
     const char *text = texts->items[0];
     bool is_file = !strncmp(text, STORE_PREFIX, strlen(STORE_PREFIX));
+    const char *place = store_is_server(text) ? text : "";
     config->store =
-        is_file ? reader_path(reader, text + strlen(STORE_PREFIX), texts->places[0]) : "";
+        is_file ? reader_path(reader, text + strlen(STORE_PREFIX), texts->places[0]) : place;
 }
 
 /* Those without open() are the environment's too, in capitals. */
@@ -217,7 +219,7 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
     const config_setting_t *list = config_setting_get_member(root, "integrations");
     bool has_integrations = list && config_setting_length(list) > 0;
     struct place place = pass_through_place(reader, root), file = {0};
-    const char *status_key = "";
+    const char *status_key = "", *store = "";
     if (config_setting_length(root) == 0)
         reader_complain(reader, file,
                         "is empty; write integrations, or pass_through = true to forward with the "
@@ -232,7 +234,9 @@ static void check_meaning(struct reader *reader, const config_setting_t *root, b
                         "meanings; keep one of them");
     bool has_status_key =
         config_setting_lookup_string(root, "status_key", &status_key) && *status_key;
-    if (is_public && (has_integrations || has_status_key))
+    bool has_password =
+        config_setting_lookup_string(root, "store", &store) && store_place_is_secret(store);
+    if (is_public && (has_integrations || has_status_key || has_password))
         reader_complain_of_readers(reader, file, "holds keys that others may read");
 }
 

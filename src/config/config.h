@@ -56,7 +56,9 @@ struct config {
     bool pass_through; /* true too when there is no file */
     const char *ca_file;
     const char *proxy;
-    const char *store; /* the file of the store; "" for none; NULL: where the state folder is */
+    /* The file of the store, or a server's URL, which may hold a password; "" for none; NULL: where
+     * the state folder is. */
+    const char *store;
     struct store_limits limits;
     const char *status_key; /* opens the status page; "": only the web server's users see it */
     long deadline_ms;

@@ -165,7 +165,7 @@ void page_end(struct page *page)
         "{}。</footer></body></html>\n",
         VALUES(now, page->visit->visitor,
                *gateway->config->path ? gateway->config->path : say(page, "none", "无"),
-               gateway->store ? store_path(gateway->store) : say(page, "none", "无")));
+               gateway->store ? store_name(gateway->store) : say(page, "none", "无")));
 }
 
 bool page_answer(struct page *page, int status)

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/internal.h"
 
@@ -93,7 +92,7 @@ static size_t claim_best(struct claiming *claiming, const char *key, int64_t mos
         "SELECT delivery.id, alert.event, delivery.tries, alert.integration, alert.request_id,"
         " alert.alert_key, delivery.route, alert.severity FROM delivery JOIN alert ON alert.id ="
         " delivery.alert_id WHERE flashduty_key = ?1 AND state = 0 AND after = 0 AND due_ms <= ?2"
-        " ORDER BY rank, delivery.id LIMIT ?3",
+        " ORDER BY rank, delivery.id LIMIT ?3 /*+ FOR UPDATE OF delivery SKIP LOCKED +*/",
         "tii", key, claiming->now_ms, most);
     while (rows_next(&rows)) {
         if (!add_claim(claiming, &rows, key))
@@ -186,7 +185,7 @@ static const char *next_key(struct database *database, struct arena *arena, cons
 static void run_claim(struct job *job, struct database *database, const struct store_limits *limits)
 {
     struct claim_job *claim = (struct claim_job *)job;
-    struct claiming claiming = {database, limits, claim, clock_wall_ms(),
+    struct claiming claiming = {database, limits, claim, database_wall_ms(database),
                                 database_steady_ms(database)};
     const char *key = "";
     claim->count = 0;
@@ -202,8 +201,10 @@ static void withdraw_claim(struct job *job, struct database *database)
 {
     struct claim_job *claim = (struct claim_job *)job;
     for (size_t i = 0; i < claim->count; i++)
-        database_run(database, "UPDATE delivery SET state = 0 WHERE id = ?1 AND state = 1", "i",
-                     claim->claims[i].delivery_id);
+        database_run(database,
+                     "UPDATE delivery SET state = 0 WHERE id = ?1 AND state = 1"
+                     " AND lease_steady_ms = ?2",
+                     "ii", claim->claims[i].delivery_id, claim->claims[i].lease);
 }
 
 bool store_claim(struct store *store, struct store_claim *claims, size_t limit, size_t *count,
@@ -260,7 +261,7 @@ static bool is_key_due(struct database *database, const char *key, int64_t now_m
 static void run_due(struct job *job, struct database *database, const struct store_limits *limits)
 {
     struct due_job *due = (struct due_job *)job;
-    int64_t now_ms = clock_wall_ms(), steady_ms = database_steady_ms(database);
+    int64_t now_ms = database_wall_ms(database), steady_ms = database_steady_ms(database);
     const char *key = "";
     (void)limits;
     due->is_due =
@@ -302,7 +303,7 @@ static void run_key(struct job *job, struct database *database, const struct sto
         database,
         "UPDATE delivery SET flashduty_key = ?1, due_ms = ?4, scheduled_ms = ?4 WHERE state = 0"
         " AND scope = ?2 AND route = ?3 AND (flashduty_key < ?1 OR flashduty_key > ?1)",
-        "ttti", change->key, change->scope, change->route, clock_wall_ms());
+        "ttti", change->key, change->scope, change->route, database_wall_ms(database));
     /* Another route may lead to the same key by now. */
     if (changed > 0)
         database_run(

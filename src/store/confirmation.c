@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/history.h"
 #include "store/internal.h"
@@ -46,7 +45,7 @@ static void run_keep(struct job *job, struct database *database, const struct st
 {
     struct confirmation_job *keep = (struct confirmation_job *)job;
     const struct store_confirmation *kept = &keep->confirmation;
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = database_wall_ms(database);
     keep->is_refused = false;
     job->is_durable = true;
     int64_t waiting = database_run(database,
@@ -62,10 +61,10 @@ static void run_keep(struct job *job, struct database *database, const struct st
     keep->is_refused = !may_keep(database, limits, kept, now_ms);
     if (keep->is_refused)
         return;
-    database_run(database,
-                 "INSERT INTO confirmation (scope, integration, request_id, topic, url, host,"
+    database_add(database, "confirmation",
+                 "INSERT INTO confirmation (id, scope, integration, request_id, topic, url, host,"
                  " is_private, state, received_ms, due_ms, scheduled_ms, tries, reason)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?8, 1, ?10)",
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?9, 1, ?11)",
                  "ttttttiiit", kept->scope, kept->integration, kept->request_id, kept->topic,
                  kept->url, kept->host, (int64_t)kept->is_private, now_ms,
                  now_ms + schedule_after(1), kept->reason);
@@ -102,7 +101,7 @@ static void give_up_old(struct database *database, int64_t now_ms)
 static void run_claim(struct job *job, struct database *database, const struct store_limits *limits)
 {
     struct store_confirmation *claim = &((struct confirmation_job *)job)->confirmation;
-    int64_t now_ms = clock_wall_ms(), tries = 0;
+    int64_t now_ms = database_wall_ms(database), tries = 0;
     (void)limits;
     claim->id = 0;
     give_up_old(database, now_ms);
@@ -155,7 +154,7 @@ static void note_subscription(struct database *database, const char *integration
     database_run(database,
                  "INSERT INTO subscription VALUES (?1, ?2, ?3, ?4)"
                  " ON CONFLICT (topic, integration) DO UPDATE SET state = ?3, changed_ms = ?4",
-                 "ttii", topic, integration, (int64_t)state, clock_wall_ms());
+                 "ttii", topic, integration, (int64_t)state, database_wall_ms(database));
 }
 
 /* A subscription is confirmed once, by whichever of its links. */

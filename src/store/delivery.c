@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/history.h"
 #include "store/internal.h"
@@ -112,7 +111,7 @@ bool delivery_finish(struct database *database, const struct delivery_row *row,
     database_run(database,
                  "UPDATE delivery SET state = ?1, finished_ms = ?2, code = ?3, message = ?4,"
                  " after = 0 WHERE id = ?5",
-                 "iitti", (int64_t)state, clock_wall_ms(), code, message, row->id);
+                 "iitti", (int64_t)state, database_wall_ms(database), code, message, row->id);
     bool lets_go = let_followers_go(database, row->id);
     alert_settle(database, row->alert_id);
     counter_add(database, COUNTER_FINISHED, row->integration, delivery_state_names[state], 1);

@@ -26,14 +26,14 @@ static bool check_version(struct history *history, struct error *error)
     if (version == SCHEMA_VERSION)
         return true;
     if (database_failed(history->database))
-        return error_set(error, ERROR_UNAVAILABLE, "%s: %s", history->path,
+        return error_set(error, ERROR_UNAVAILABLE, "%s: %s", history->name,
                          database_failure(history->database));
     if (version == 0)
         return error_set(error, ERROR_NOT_FOUND, "%s is no store yet: nothing was received",
-                         history->path);
+                         history->name);
     return error_set(error, ERROR_UNAVAILABLE,
                      "the store %s has version %lld, and this program reads version %d: %s",
-                     history->path, (long long)version, SCHEMA_VERSION,
+                     history->name, (long long)version, SCHEMA_VERSION,
                      version > SCHEMA_VERSION ? "it was written by a newer release"
                                               : "the next alert, or a drain, brings it up to date");
 }
@@ -51,8 +51,10 @@ struct history *history_open(const char *path, struct error *error)
     struct error first = {0};
     if (history)
         history->path = strdup(path);
-    if (!history || !history->path) {
-        free(history);
+    if (history)
+        history->name = database_name(&history->arena, path);
+    if (!history || !history->path || history->arena.failed) {
+        history_close(history);
         error_out_of_memory(error);
         return NULL;
     }
@@ -71,6 +73,7 @@ void history_close(struct history *history)
     if (!history)
         return;
     database_close(history->database);
+    arena_clear(&history->arena);
     free(history->path);
     free(history);
 }
@@ -90,7 +93,7 @@ bool history_begin(struct history *history, struct error *error)
     const struct timespec pause = {.tv_nsec = 5000000};
     int64_t until_ms = clock_monotonic_ms() + HISTORY_PATIENCE_MS;
     if (!history->database)
-        return error_set(error, ERROR_UNAVAILABLE, "%s is not open", history->path);
+        return error_set(error, ERROR_UNAVAILABLE, "%s is not open", history->name);
     while (!database_begin_reading(history->database) || schema_version(history->database) < 0) {
         if (clock_monotonic_ms() >= until_ms)
             break;
@@ -106,7 +109,7 @@ bool history_begin(struct history *history, struct error *error)
 bool history_end(struct history *history, struct error *error)
 {
     bool is_read = !database_failed(history->database) ||
-                   error_set(error, ERROR_UNAVAILABLE, "%s: %s", history->path,
+                   error_set(error, ERROR_UNAVAILABLE, "%s: %s", history->name,
                              database_failure(history->database));
     database_rollback(history->database);
     return is_read;

@@ -127,19 +127,27 @@ static const char *pattern_of(const char *word, struct arena *arena)
     return pattern;
 }
 
+/* A page at a time, because a server's rows come all at once. */
 static bool find_by_text(struct history *history, const char *word, struct arena *arena,
                          struct alert_record *record)
 {
     bool is_found = false;
-    struct rows rows = database_query(
-        history->database, SELECT_ALERT " WHERE lower(event) LIKE ?1 ESCAPE '!' ORDER BY id DESC",
-        "t", pattern_of(word, arena));
-    while (!is_found && rows_next(&rows)) {
-        is_found = title_or_labels_hold(&rows, word);
-        if (is_found)
-            *record = read_alert(&rows, arena);
+    const char *pattern = pattern_of(word, arena);
+    int64_t before = INT64_MAX, count = HISTORY_PAGE;
+    while (!is_found && count == HISTORY_PAGE) {
+        struct rows rows =
+            database_query(history->database,
+                           SELECT_ALERT " WHERE lower(event) LIKE lower(?1) ESCAPE '!'"
+                                        " AND id < ?2 ORDER BY id DESC LIMIT ?3",
+                           "tii", pattern, before, (int64_t)HISTORY_PAGE);
+        for (count = 0; !is_found && rows_next(&rows); count++) {
+            before = rows_number(&rows, 0);
+            is_found = title_or_labels_hold(&rows, word);
+            if (is_found)
+                *record = read_alert(&rows, arena);
+        }
+        rows_end(&rows);
     }
-    rows_end(&rows);
     return is_found;
 }
 

@@ -10,6 +10,8 @@
 
 struct history {
     char *path;
+    struct arena arena;
+    const char *name; /* of path, to be shown */
     struct database *database;
     bool may_write;
 };

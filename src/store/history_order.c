@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/clock.h"
 #include "store/history_internal.h"
 #include "store/internal.h"
 
@@ -104,7 +103,7 @@ static int64_t share_rank(const struct ordered *one)
 
 static void wait_again(const struct ordered *one)
 {
-    int64_t rank = share_rank(one), now_ms = clock_wall_ms();
+    int64_t rank = share_rank(one), now_ms = database_wall_ms(one->database);
     int64_t before =
         database_number(one->database, 0,
                         "SELECT max(id) FROM delivery WHERE alert_key = ?1 AND scope = ?2"
@@ -130,7 +129,7 @@ static enum order_result make_due(const struct ordered *one)
     database_run(one->database,
                  "UPDATE delivery SET due_ms = ?1, scheduled_ms = ?1, flashduty_key = ?2"
                  " WHERE id = ?3",
-                 "iti", clock_wall_ms(), one->key, one->row.id);
+                 "iti", database_wall_ms(one->database), one->key, one->row.id);
     return ORDER_DONE;
 }
 
@@ -201,7 +200,7 @@ bool history_order(struct history *history, const struct order *order, const int
     bool is_whole = is_begun && !arena.failed && !database_failed(database);
     bool is_done = is_whole && (order->is_rehearsed || database_commit(database, true));
     if (!is_done)
-        error_set(error, ERROR_UNAVAILABLE, "%s: %s", history->path,
+        error_set(error, ERROR_UNAVAILABLE, "%s: %s", history->name,
                   arena.failed ? "out of memory" : database_failure(database));
     database_rollback(database);
     arena_clear(&arena);

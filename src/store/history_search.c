@@ -13,8 +13,8 @@ static struct rows query_page(struct history *history, const struct delivery_sea
         history->database,
         SELECT_DELIVERY " WHERE d.id >= ?1 AND d.id < ?2 AND d.state IN (?3, ?4, ?5, ?6, ?7, ?8)"
                         " AND (?9 = '' OR a.integration = ?9)"
-                        " AND (?10 = '' OR lower(a.title) LIKE ?11 ESCAPE '!'"
-                        " OR lower(d.alert_key) LIKE ?11 ESCAPE '!' OR a.request_id = ?10"
+                        " AND (?10 = '' OR lower(a.title) LIKE lower(?11) ESCAPE '!'"
+                        " OR lower(d.alert_key) LIKE lower(?11) ESCAPE '!' OR a.request_id = ?10"
                         " OR a.message_id = ?10 OR EXISTS (SELECT 1 FROM try AS t"
                         " WHERE t.delivery_id = d.id AND t.request_id = ?10))"
                         " ORDER BY d.id DESC LIMIT ?12",

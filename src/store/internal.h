@@ -44,6 +44,9 @@ void *job_new(size_t size, void (*run)(struct job *, struct database *,
 bool job_run(struct store *store, struct job *job) __attribute__((nonnull, warn_unused_result));
 void job_free(struct store *store, struct job *job) __attribute__((nonnull(1)));
 
+/* Whether looking into the store is worth trying: not while its server is out of reach. */
+bool store_may_be_read(struct store *store) __attribute__((nonnull));
+
 /* ---- steps ---- */
 
 /* Counters, see store/history.h: adds to one, sets one, reads one. */

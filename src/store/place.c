@@ -8,8 +8,32 @@
 
 #include "base/account.h"
 #include "base/state_folder.h"
+#include "store/database.h"
 
 #define STORE_FILE "gateway.db"
+
+bool store_is_server(const char *place)
+{
+    return database_is_server(place);
+}
+
+const char *store_check_place(const char *place)
+{
+    return database_check(place);
+}
+
+const char *store_place_name(struct arena *arena, const char *place)
+{
+    return database_name(arena, place);
+}
+
+bool store_place_is_secret(const char *place)
+{
+    struct arena arena = {0};
+    bool is_secret = strcmp(database_name(&arena, place), place) != 0;
+    arena_clear(&arena);
+    return is_secret;
+}
 
 const char *store_place(struct arena *arena, const char *configured)
 {
@@ -55,6 +79,8 @@ const char *store_find(struct arena *arena, const char *configured, struct error
         error_set(error, ERROR_NOT_FOUND, "the configuration says store = \"none\"");
         return NULL;
     }
+    if (configured && database_is_server(configured))
+        return configured;
     size_t count = configured ? 0 : state_folder_places(arena, places);
     const char *path = configured;
     bool is_found = configured && is_usable(arena, path, error);

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/history.h"
 #include "store/internal.h"
@@ -113,10 +112,10 @@ static void remember_alert(struct intake *in)
 {
     const struct store_event *event = in->event;
     in->alert_id = database_add(
-        in->database,
-        "INSERT INTO alert (scope, integration, request_id, message_id, alert_key, severity, title,"
-        " event, time_s, received_ms, outcome)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)",
+        in->database, "alert",
+        "INSERT INTO alert (id, scope, integration, request_id, message_id, alert_key, severity,"
+        " title, event, time_s, received_ms, outcome)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0)",
         "tttttittii", event->scope, event->integration, event->request_id, event->message_id,
         event->alert_key, (int64_t)event->severity, event->title, event->json, in->time_s,
         in->now_ms);
@@ -198,7 +197,7 @@ static bool is_send_free(const struct intake *in, const char *key)
     int64_t claims = database_number(
         in->database, 0,
         "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE flashduty_key = ?1 AND rank <= ?2"
-        " AND state = 0 AND after = 0 AND due_ms <= ?3 LIMIT ?4)",
+        " AND state = 0 AND after = 0 AND due_ms <= ?3 LIMIT ?4) AS claims",
         "tiii", key, in->rank, in->now_ms, is_free);
     return claims < is_free;
 }
@@ -226,11 +225,11 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
     delivery->state = is_sent ? DELIVERY_SENDING : DELIVERY_WAITING;
     delivery->lease = database_steady_ms(in->database) + in->lease_ms;
     delivery->id = database_add(
-        in->database,
-        "INSERT INTO delivery (alert_id, scope, alert_key, route, flashduty_key, state, rank, "
-        "after,"
-        " due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms, code,"
-        " message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0, 0, ?9, 0, '', '')",
+        in->database, "delivery",
+        "INSERT INTO delivery (id, alert_id, scope, alert_key, route, flashduty_key, state, rank,"
+        " after, due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms,"
+        " code, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, 0, 0, ?10, 0,"
+        " '', '')",
         "ittttiiiii", in->alert_id, event->scope, event->alert_key, delivery->route,
         delivery->flashduty_key, (int64_t)delivery->state, in->rank, after, in->now_ms,
         delivery->lease);
@@ -283,7 +282,7 @@ void event_take(struct database *database, const struct store_limits *limits, st
                         .limits = limits,
                         .arena = arena,
                         .event = event,
-                        .now_ms = clock_wall_ms(),
+                        .now_ms = database_wall_ms(database),
                         .lease_ms = lease_ms,
                         .sends_left = sends_left};
     in.time_s = comparable_time(event, in.now_ms);
@@ -295,15 +294,16 @@ void event_take(struct database *database, const struct store_limits *limits, st
     /* Only where it may have to be taken back: each page that is touched is copied then. */
     bool may_be_refused = !volume_is_ample(database, limits, event->scope);
     if (may_be_refused)
-        database_run(database, "SAVEPOINT event", "");
+        database_save(database);
     event->outcome = take(&in, is_durable);
     if (event->outcome == OUTCOME_REFUSED) {
         event->reason = "the outbox is full, and it cannot be sent at once";
         event->delivery_count = 0;
-        database_run(database, "ROLLBACK TO event", "");
     }
-    if (may_be_refused)
-        database_run(database, "RELEASE event", "");
+    if (may_be_refused && event->outcome == OUTCOME_REFUSED && !database_failed(database))
+        database_take_back(database);
+    else if (may_be_refused)
+        (void)database_release(database);
     if (event->outcome == OUTCOME_REFUSED)
         ledger_refuse(database, event->integration, REFUSAL_FULL, 1);
     else
@@ -338,7 +338,10 @@ static void withdraw_receive(struct job *job, struct database *database)
     struct delivery_row row;
     for (size_t i = 0; i < receive->count; i++) {
         for (size_t k = 0; k < receive->events[i].delivery_count; k++) {
-            if (delivery_read(database, receive->events[i].deliveries[k].id, &job->arena, &row))
+            const struct store_delivery *taken = &receive->events[i].deliveries[k];
+            /* Nor has anybody else begun to. */
+            if (delivery_read(database, taken->id, &job->arena, &row) && row.tries == 0 &&
+                row.state <= DELIVERY_SENDING && row.lease == taken->lease)
                 delivery_refuse(database, &row);
         }
     }
@@ -389,10 +392,11 @@ static void copy_decision(struct arena *arena, struct store_event *event,
 }
 
 /* What cannot be written may be there to read. */
-static void look_behind(const struct store *store, struct store_event *events, size_t count)
+static void look_behind(struct store *store, struct store_event *events, size_t count)
 {
     struct error ignored = {0};
-    struct database *reader = database_open(store_path(store), DATABASE_READ, &ignored);
+    struct database *reader =
+        store_may_be_read(store) ? database_open(store_path(store), DATABASE_READ, &ignored) : NULL;
     bool is_reading = reader && database_begin_reading(reader);
     for (size_t i = 0; i < count && is_reading; i++)
         events[i].is_behind =

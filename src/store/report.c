@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/history.h"
 #include "store/internal.h"
@@ -25,7 +24,7 @@ int64_t schedule_after(int64_t rounds)
 /* It can be reached: what failed while it could not follows at once. */
 static void destination_reached(struct database *database, const char *key)
 {
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = database_wall_ms(database);
     database_run(database,
                  "UPDATE destination SET failures = 0, probe_steady_ms = 0"
                  " WHERE flashduty_key = ?1",
@@ -39,7 +38,7 @@ static void destination_reached(struct database *database, const char *key)
 void destination_accepted(struct database *database, const char *key)
 {
     struct destination_state before = destination_read(database, key);
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = database_wall_ms(database);
     if (before.failures > 0)
         destination_reached(database, key);
     /* It is written once an hour, not with every delivery. */
@@ -196,7 +195,7 @@ void try_apply(struct database *database, const struct store_limits *limits, str
     struct report report = {.database = database,
                             .limits = limits,
                             .one = one,
-                            .now_ms = clock_wall_ms(),
+                            .now_ms = database_wall_ms(database),
                             .is_durable = is_durable};
     one->state = DELIVERY_REFUSED;
     one->lets_go = false;

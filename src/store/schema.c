@@ -2,7 +2,13 @@
 
 #include <stddef.h>
 
+#include "base/text.h"
+#include "store/engine.h"
+
 /*
+ * In SQLite's words; an engine that has others translates these: INTEGER, which is 64 bits wide,
+ * TEXT, which is compared byte by byte, and WITHOUT ROWID.
+ *
  * Times are milliseconds since 1970 (…_ms) or seconds (…_s); those named …_steady_ms stand on the
  * clock of database_steady_ms. A scope is whose memory something belongs to: an integration's name,
  * or in pass-through a digest of the key.
@@ -89,8 +95,6 @@ static const char *const first_version[] = {
     " tries INTEGER NOT NULL, reason TEXT NOT NULL)",
     "CREATE INDEX confirmation_by_due ON confirmation (state, due_ms)",
     "CREATE INDEX confirmation_by_topic ON confirmation (topic, scope, state)",
-
-    "PRAGMA user_version = 1",
 };
 
 static const char *const second_version[] = {
@@ -120,8 +124,6 @@ static const char *const second_version[] = {
 
     /* What waits of a route, for when its Flashduty key is replaced. */
     "CREATE INDEX delivery_by_route ON delivery (scope, route, flashduty_key) WHERE state = 0",
-
-    "PRAGMA user_version = 2",
 };
 
 /* A row makes the version of its place + 1 out of the one before. */
@@ -135,7 +137,21 @@ static const struct {
 
 int64_t schema_version(struct database *database)
 {
-    return database_number(database, -1, "PRAGMA user_version", "");
+    return database_version(database);
+}
+
+/* At once: to a server each statement would be a way there and back. */
+static void migrate(struct database *database, int64_t version)
+{
+    struct text all = {0};
+    for (size_t i = 0; i < migrations[version].count; i++)
+        text_printf(&all, "%s;", migrations[version].statements[i]);
+    if (all.failed)
+        (void)database_fail(database, "out of memory");
+    else
+        database_define(database, text_string(&all));
+    database_set_version(database, version + 1);
+    text_clear(&all);
 }
 
 bool schema_prepare(struct database *database, struct error *error)
@@ -151,10 +167,8 @@ bool schema_prepare(struct database *database, struct error *error)
     if (version < 0 || !database_begin(database, 500))
         return error_set(error, ERROR_UNAVAILABLE, "%s", database_failure(database));
     /* Another process may have been quicker. */
-    for (version = schema_version(database); version >= 0 && version < SCHEMA_VERSION; version++) {
-        for (size_t i = 0; i < migrations[version].count; i++)
-            database_run(database, migrations[version].statements[i], "");
-    }
+    for (version = schema_version(database); version >= 0 && version < SCHEMA_VERSION; version++)
+        migrate(database, version);
     return database_commit(database, false) ||
            error_set(error, ERROR_UNAVAILABLE, "%s", database_failure(database));
 }

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,9 +12,8 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "store/database.h"
+#include "store/engine.h"
 
-#define STATEMENTS_MAX 160
 /* A longer log is moved into the file when nobody waits: who opens it reads all of it. */
 #define LOG_PAGES_MAX 500
 
@@ -32,31 +31,31 @@ static const unsigned long network_file_systems[] = {
     0x0bd00bd0, /* Lustre */
 };
 
-struct database {
+struct sqlite {
+    struct database base;
     sqlite3 *handle;
-    struct {
-        const char *sql;
-        sqlite3_stmt *statement;
-    } statements[STATEMENTS_MAX];
-    size_t statement_count;
     int64_t patience_end_ms; /* monotonic: when a lock has been waited for long enough */
     bool has_log;            /* a write-ahead log; else a rollback journal */
     int log_pages;           /* how long it is */
-    struct error failure;
 };
 
-static bool fail(struct database *database)
+static struct sqlite *sqlite_of(struct database *database)
 {
-    const char *words = database->handle ? sqlite3_errmsg(database->handle) : "out of memory";
-    return error_set(&database->failure, ERROR_UNAVAILABLE, "%s", words);
+    return (struct sqlite *)database;
+}
+
+static bool fail(struct sqlite *sqlite)
+{
+    return database_fail(&sqlite->base, "%s",
+                         sqlite->handle ? sqlite3_errmsg(sqlite->handle) : "out of memory");
 }
 
 /* SQLite's own waits double up to a tenth of a second, and starve who came first. */
 static int wait_for_lock(void *context, int count)
 {
-    const struct database *database = context;
+    const struct sqlite *sqlite = context;
     const struct timespec pause = {.tv_nsec = 1000000 + (count % 3) * 700000};
-    if (clock_monotonic_ms() >= database->patience_end_ms)
+    if (clock_monotonic_ms() >= sqlite->patience_end_ms)
         return 0;
     (void)nanosleep(&pause, NULL);
     return 1;
@@ -64,10 +63,10 @@ static int wait_for_lock(void *context, int count)
 
 static int note_log(void *context, sqlite3 *handle, const char *name, int pages)
 {
-    struct database *database = context;
+    struct sqlite *sqlite = context;
     (void)handle;
     (void)name;
-    database->log_pages = pages;
+    sqlite->log_pages = pages;
     return SQLITE_OK;
 }
 
@@ -104,339 +103,270 @@ static bool prepare_file(const char *path, enum database_mode mode, struct error
                      "%s holds keys and others may read it; set permissions 600", path);
 }
 
-static bool is_logged(struct database *database)
+static bool is_logged(struct sqlite *sqlite)
 {
-    struct rows rows = database_query(database, "PRAGMA journal_mode", "");
+    struct rows rows = database_query(&sqlite->base, "PRAGMA journal_mode", "");
     bool is_logged = rows_next(&rows) && !strcmp(rows_text(&rows, 0), "wal");
     rows_end(&rows);
     return is_logged;
 }
 
-static bool run_plain(struct database *database, const char *sql)
+static bool run_plain(struct sqlite *sqlite, const char *sql)
 {
-    return sqlite3_exec(database->handle, sql, NULL, NULL, NULL) == SQLITE_OK || fail(database);
+    return sqlite3_exec(sqlite->handle, sql, NULL, NULL, NULL) == SQLITE_OK || fail(sqlite);
 }
 
 /* Two processes may do this at once; SQLite does not wait for the other then. */
-static bool start_log(struct database *database)
+static bool start_log(struct sqlite *sqlite)
 {
     for (int count = 0;; count++) {
-        int code = sqlite3_exec(database->handle, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        int code = sqlite3_exec(sqlite->handle, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
         if (code == SQLITE_OK)
             return true;
-        if ((code & 0xff) != SQLITE_BUSY || !wait_for_lock(database, count))
-            return fail(database);
+        if ((code & 0xff) != SQLITE_BUSY || !wait_for_lock(sqlite, count))
+            return fail(sqlite);
     }
 }
 
 /* A new database gets a log where that works; an old one keeps what it has unless that cannot
  * work. */
-static bool choose_journal(struct database *database, const char *path)
+static bool choose_journal(struct sqlite *sqlite, const char *path)
 {
     bool is_network = is_on_network(path);
-    int64_t pages = database_number(database, -1, "PRAGMA page_count", "");
+    int64_t pages = database_number(&sqlite->base, -1, "PRAGMA page_count", "");
     if (pages < 0)
         return false;
     if (is_network)
-        run_plain(database, "PRAGMA journal_mode = DELETE");
-    else if (pages == 0 && !start_log(database))
+        run_plain(sqlite, "PRAGMA journal_mode = DELETE");
+    else if (pages == 0 && !start_log(sqlite))
         return false;
-    database->has_log = is_logged(database);
+    sqlite->has_log = is_logged(sqlite);
     /* With a rollback journal each commit is durable; with the log that is said commit by commit.
      */
-    return run_plain(database, database->has_log ? "PRAGMA synchronous = NORMAL"
-                                                 : "PRAGMA synchronous = FULL") &&
-           run_plain(database, "PRAGMA wal_autocheckpoint = 0");
+    return run_plain(sqlite, sqlite->has_log ? "PRAGMA synchronous = NORMAL"
+                                             : "PRAGMA synchronous = FULL") &&
+           run_plain(sqlite, "PRAGMA wal_autocheckpoint = 0");
 }
 
-static bool set_up(struct database *database, const char *path, enum database_mode mode)
+static bool set_up(struct sqlite *sqlite, const char *path, enum database_mode mode)
 {
-    (void)sqlite3_extended_result_codes(database->handle, 1);
-    (void)sqlite3_busy_handler(database->handle, wait_for_lock, database);
-    (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    (void)sqlite3_extended_result_codes(sqlite->handle, 1);
+    (void)sqlite3_busy_handler(sqlite->handle, wait_for_lock, sqlite);
+    (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* A process that serves one request does not tidy up after each. */
-    (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    bool is_ready = run_plain(database, "PRAGMA cache_size = -4096") &&
-                    run_plain(database, "PRAGMA temp_store = MEMORY");
+    (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    bool is_ready = run_plain(sqlite, "PRAGMA cache_size = -2048") &&
+                    run_plain(sqlite, "PRAGMA temp_store = MEMORY");
     if (!is_ready || mode == DATABASE_READ)
         return is_ready;
-    if (sqlite3_db_readonly(database->handle, "main"))
-        return error_set(&database->failure, ERROR_UNAVAILABLE, "it cannot be written");
-    bool is_chosen = choose_journal(database, path);
+    if (sqlite3_db_readonly(sqlite->handle, "main"))
+        return database_fail(&sqlite->base, "it cannot be written");
+    bool is_chosen = choose_journal(sqlite, path);
     /* After the setting above, which is a hook of SQLite's own. */
-    (void)sqlite3_wal_hook(database->handle, note_log, database);
+    (void)sqlite3_wal_hook(sqlite->handle, note_log, sqlite);
     return is_chosen;
-}
-
-/* Nobody asks how much memory SQLite holds; counting it takes a lock at each allocation. */
-static void set_up_library(void)
-{
-    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-}
-
-struct database *database_open(const char *path, enum database_mode mode, struct error *error)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct database *database = calloc(1, sizeof *database);
-    if (!database) {
-        error_out_of_memory(error);
-        return NULL;
-    }
-    (void)pthread_once(&once, set_up_library);
-    if (!prepare_file(path, mode, error)) {
-        free(database);
-        return NULL;
-    }
-    database->patience_end_ms = clock_monotonic_ms() + STORE_PATIENCE_MS;
-    int flags = SQLITE_OPEN_NOMUTEX |
-                (mode == DATABASE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
-    bool is_open =
-        sqlite3_open_v2(path, &database->handle, flags, NULL) == SQLITE_OK || fail(database);
-    if (is_open && set_up(database, path, mode) && !database_failed(database))
-        return database;
-    error_set(error, ERROR_UNAVAILABLE, "%s: %s", path, database_failure(database));
-    database_close(database);
-    return NULL;
-}
-
-void database_close(struct database *database)
-{
-    if (!database)
-        return;
-    for (size_t i = 0; i < database->statement_count; i++)
-        (void)sqlite3_finalize(database->statements[i].statement);
-    (void)sqlite3_close(database->handle);
-    free(database);
-}
-
-/* ---- transactions ---- */
-
-static bool begin(struct database *database, const char *sql)
-{
-    database->failure = (struct error){0};
-    database_run(database, sql, "");
-    return !database_failed(database);
-}
-
-bool database_begin(struct database *database, int64_t patience_ms)
-{
-    database->patience_end_ms = clock_monotonic_ms() + patience_ms;
-    return begin(database, "BEGIN IMMEDIATE");
-}
-
-bool database_begin_reading(struct database *database)
-{
-    database->patience_end_ms = 0;
-    return begin(database, "BEGIN");
-}
-
-void database_rollback(struct database *database)
-{
-    database->failure = (struct error){0};
-    if (!sqlite3_get_autocommit(database->handle))
-        database_run(database, "ROLLBACK", "");
-}
-
-/* An empty change that is synced takes all before it along: they stand in one log. */
-static bool make_durable(struct database *database)
-{
-    bool is_durable = run_plain(database, "PRAGMA synchronous = FULL") &&
-                      run_plain(database, "BEGIN IMMEDIATE") &&
-                      run_plain(database, "UPDATE fact SET value = value + 1 WHERE name = 'syncs'");
-    is_durable = is_durable && run_plain(database, "COMMIT");
-    if (!sqlite3_get_autocommit(database->handle))
-        (void)sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
-    (void)sqlite3_exec(database->handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
-    return is_durable;
-}
-
-bool database_commit(struct database *database, bool is_durable)
-{
-    if (!database_failed(database))
-        database_run(database, "COMMIT", "");
-    bool is_committed = !database_failed(database);
-    if (is_committed && is_durable && database->has_log)
-        return make_durable(database);
-    if (!is_committed && !sqlite3_get_autocommit(database->handle))
-        (void)sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
-    return is_committed;
-}
-
-void database_save(struct database *database)
-{
-    database_run(database, "SAVEPOINT part", "");
-}
-
-bool database_release(struct database *database)
-{
-    database_run(database, "RELEASE part", "");
-    return !database_failed(database);
-}
-
-void database_take_back(struct database *database)
-{
-    if (database_is_lost(database))
-        return;
-    database->failure = (struct error){0};
-    database_run(database, "ROLLBACK TO part", "");
-    database_run(database, "RELEASE part", "");
-}
-
-bool database_failed(const struct database *database)
-{
-    return database->failure.code != ERROR_NONE;
-}
-
-const char *database_failure(const struct database *database)
-{
-    return database->failure.text;
-}
-
-bool database_is_lost(const struct database *database)
-{
-    return sqlite3_get_autocommit(database->handle) != 0;
 }
 
 /* ---- statements ---- */
 
-static sqlite3_stmt *prepare(struct database *database, const char *sql)
+static sqlite3_stmt *prepare(struct sqlite *sqlite, const char *sql)
 {
-    sqlite3_stmt *statement = NULL;
-    for (size_t i = 0; i < database->statement_count; i++) {
-        if (database->statements[i].sql == sql)
-            return database->statements[i].statement;
-    }
-    if (database->statement_count == STATEMENTS_MAX) {
-        error_set(&database->failure, ERROR_UNAVAILABLE, "too many statements");
+    struct prepared *prepared = database_prepared(&sqlite->base, sql);
+    sqlite3_stmt *statement = prepared ? prepared->statement : NULL;
+    if (!prepared || statement)
+        return statement;
+    if (sqlite3_prepare_v3(sqlite->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) !=
+        SQLITE_OK) {
+        fail(sqlite);
         return NULL;
     }
-    if (sqlite3_prepare_v3(database->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
-                           NULL) != SQLITE_OK) {
-        fail(database);
-        return NULL;
-    }
-    database->statements[database->statement_count].sql = sql;
-    database->statements[database->statement_count++].statement = statement;
+    prepared->statement = statement;
     return statement;
 }
 
-static sqlite3_stmt *bind(struct database *database, const char *sql, const char *types,
-                          va_list values)
+static sqlite3_stmt *bind(struct sqlite *sqlite, const char *sql, const struct value *values,
+                          size_t count)
 {
-    sqlite3_stmt *statement = database_failed(database) ? NULL : prepare(database, sql);
+    sqlite3_stmt *statement = prepare(sqlite, sql);
     if (!statement)
         return NULL;
     (void)sqlite3_reset(statement);
-    for (int i = 0; types[i]; i++) {
-        int code = types[i] == 'i'
-                       ? sqlite3_bind_int64(statement, i + 1, va_arg(values, int64_t))
-                       : sqlite3_bind_text(statement, i + 1, va_arg(values, const char *), -1,
-                                           SQLITE_STATIC);
+    for (size_t i = 0; i < count; i++) {
+        int code =
+            values[i].type == 'i'
+                ? sqlite3_bind_int64(statement, (int)i + 1, values[i].number)
+                : sqlite3_bind_text(statement, (int)i + 1, values[i].text, -1, SQLITE_STATIC);
         if (code != SQLITE_OK)
-            fail(database);
+            fail(sqlite);
     }
-    return database_failed(database) ? NULL : statement;
+    return database_failed(&sqlite->base) ? NULL : statement;
 }
 
 /* Whether there is a row. */
-static bool step(struct database *database, sqlite3_stmt *statement)
+static bool step(struct sqlite *sqlite, sqlite3_stmt *statement)
 {
     int code = sqlite3_step(statement);
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        fail(database);
+        fail(sqlite);
     return code == SQLITE_ROW;
 }
 
-static void finish(sqlite3_stmt *statement)
+static void finish(void *cursor)
 {
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
+    (void)sqlite3_reset(cursor);
+    (void)sqlite3_clear_bindings(cursor);
 }
 
-int64_t database_run(struct database *database, const char *sql, const char *types, ...)
+static int64_t run(struct database *database, const char *sql, const struct value *values,
+                   size_t count)
 {
-    va_list values;
-    va_start(values, types);
-    sqlite3_stmt *statement = bind(database, sql, types, values);
-    va_end(values);
+    struct sqlite *sqlite = sqlite_of(database);
+    sqlite3_stmt *statement = bind(sqlite, sql, values, count);
     if (!statement)
         return 0;
-    while (step(database, statement))
+    while (step(sqlite, statement))
         ;
     finish(statement);
-    return database_failed(database) ? 0 : sqlite3_changes64(database->handle);
+    return database_failed(database) ? 0 : sqlite3_changes64(sqlite->handle);
 }
 
-int64_t database_add(struct database *database, const char *sql, const char *types, ...)
+/* SQLite chooses the id if it is given none. (RETURNING would make a table of its own for it.) */
+static int64_t add(struct database *database, const char *table, const char *sql,
+                   struct value *values, size_t count)
 {
-    va_list values;
-    va_start(values, types);
-    sqlite3_stmt *statement = bind(database, sql, types, values);
-    va_end(values);
-    if (!statement)
-        return 0;
-    (void)step(database, statement);
-    finish(statement);
-    return database_failed(database) ? 0 : sqlite3_last_insert_rowid(database->handle);
+    struct sqlite *sqlite = sqlite_of(database);
+    (void)table;
+    values[0] = (struct value){.type = 't', .text = NULL};
+    (void)run(database, sql, values, count);
+    return database_failed(database) ? 0 : sqlite3_last_insert_rowid(sqlite->handle);
 }
 
-int64_t database_number(struct database *database, int64_t otherwise, const char *sql,
-                        const char *types, ...)
+static void *query(struct database *database, const char *sql, const struct value *values,
+                   size_t count)
 {
-    va_list values;
-    va_start(values, types);
-    sqlite3_stmt *statement = bind(database, sql, types, values);
-    va_end(values);
-    if (!statement)
-        return otherwise;
-    bool has_value = step(database, statement) && sqlite3_column_type(statement, 0) != SQLITE_NULL;
-    int64_t number = has_value ? sqlite3_column_int64(statement, 0) : otherwise;
-    /* What changes rows and returns them has done so only at its end. */
-    while (has_value && step(database, statement))
-        ;
-    finish(statement);
-    return number;
+    return bind(sqlite_of(database), sql, values, count);
 }
 
-struct rows database_query(struct database *database, const char *sql, const char *types, ...)
+static bool next(struct database *database, void *cursor)
 {
-    va_list values;
-    va_start(values, types);
-    struct rows rows = {database, bind(database, sql, types, values)};
-    va_end(values);
-    return rows;
+    return step(sqlite_of(database), cursor);
 }
 
-bool rows_next(struct rows *rows)
+static bool is_null(void *cursor, int column)
 {
-    if (!rows->statement)
-        return false;
-    if (step(rows->database, rows->statement))
-        return true;
-    rows_end(rows);
+    return sqlite3_column_type(cursor, column) == SQLITE_NULL;
+}
+
+static int64_t number(void *cursor, int column)
+{
+    return sqlite3_column_int64(cursor, column);
+}
+
+static const char *text(void *cursor, int column)
+{
+    const unsigned char *bytes = sqlite3_column_text(cursor, column);
+    return bytes ? (const char *)bytes : "";
+}
+
+/* ---- transactions ---- */
+
+static void execute(struct database *database, const char *sql)
+{
+    (void)run(database, sql, NULL, 0);
+}
+
+static bool begin(struct database *database, int64_t patience_ms)
+{
+    sqlite_of(database)->patience_end_ms = clock_monotonic_ms() + patience_ms;
+    execute(database, "BEGIN IMMEDIATE");
+    return !database_failed(database);
+}
+
+static bool begin_reading(struct database *database)
+{
+    sqlite_of(database)->patience_end_ms = 0;
+    execute(database, "BEGIN");
+    return !database_failed(database);
+}
+
+static void rollback(struct database *database)
+{
+    if (!sqlite3_get_autocommit(sqlite_of(database)->handle))
+        execute(database, "ROLLBACK");
+}
+
+/* An empty change that is synced takes all before it along: they stand in one log. */
+static bool make_durable(struct sqlite *sqlite)
+{
+    bool is_durable = run_plain(sqlite, "PRAGMA synchronous = FULL") &&
+                      run_plain(sqlite, "BEGIN IMMEDIATE") &&
+                      run_plain(sqlite, "UPDATE fact SET value = value + 1 WHERE name = 'syncs'");
+    is_durable = is_durable && run_plain(sqlite, "COMMIT");
+    if (!sqlite3_get_autocommit(sqlite->handle))
+        (void)sqlite3_exec(sqlite->handle, "ROLLBACK", NULL, NULL, NULL);
+    (void)sqlite3_exec(sqlite->handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+    return is_durable;
+}
+
+static bool commit(struct database *database, bool is_durable)
+{
+    struct sqlite *sqlite = sqlite_of(database);
+    if (!database_failed(database))
+        execute(database, "COMMIT");
+    bool is_committed = !database_failed(database);
+    if (is_committed && is_durable && sqlite->has_log)
+        return make_durable(sqlite);
+    if (!is_committed && !sqlite3_get_autocommit(sqlite->handle))
+        (void)sqlite3_exec(sqlite->handle, "ROLLBACK", NULL, NULL, NULL);
+    return is_committed;
+}
+
+static bool is_lost(const struct database *database)
+{
+    return sqlite3_get_autocommit(((const struct sqlite *)database)->handle) != 0;
+}
+
+/* Opening a file costs little, and whatever was wrong with it is looked at anew. */
+static bool is_broken(const struct database *database)
+{
+    return is_lost(database);
+}
+
+static bool may_repeat(const struct database *database)
+{
+    (void)database;
     return false;
 }
 
-void rows_end(struct rows *rows)
+/* ---- the schema ---- */
+
+static int64_t version(struct database *database)
 {
-    if (rows->statement)
-        finish(rows->statement);
-    rows->statement = NULL;
+    return database_number(database, -1, "PRAGMA user_version", "");
 }
 
-int64_t rows_number(const struct rows *rows, int column)
+static void define(struct database *database, const char *sql)
 {
-    return sqlite3_column_int64(rows->statement, column);
+    (void)run_plain(sqlite_of(database), sql);
 }
 
-const char *rows_text(const struct rows *rows, int column)
+static void set_version(struct database *database, int64_t number)
 {
-    const unsigned char *text = sqlite3_column_text(rows->statement, column);
-    return text ? (const char *)text : "";
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %lld", (long long)number);
+    define(database, sql);
 }
 
-int64_t database_steady_ms(struct database *database)
+/* ---- time ---- */
+
+static int64_t wall_ms(struct database *database)
+{
+    (void)database;
+    return clock_wall_ms();
+}
+
+static int64_t steady_ms(struct database *database)
 {
     (void)database;
     return clock_monotonic_ms();
@@ -444,13 +374,82 @@ int64_t database_steady_ms(struct database *database)
 
 /* The log begins anew with the next change by a connection that saw it moved. Where each request
  * has a connection of its own nobody has: there it is cut off. */
-void database_tidy(struct database *database, enum database_future future)
+static void tidy(struct database *database, enum database_future future)
 {
+    struct sqlite *sqlite = sqlite_of(database);
     int mode = future == DATABASE_STAYS ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
-    bool is_long = database->log_pages >= LOG_PAGES_MAX;
-    if (!database->has_log || (!is_long && future != DATABASE_ENDS))
+    bool is_long = sqlite->log_pages >= LOG_PAGES_MAX;
+    if (!sqlite->has_log || (!is_long && future != DATABASE_ENDS))
         return;
-    database->patience_end_ms = 0;
-    (void)sqlite3_wal_checkpoint_v2(database->handle, NULL, mode, NULL, NULL);
-    database->log_pages = 0;
+    sqlite->patience_end_ms = 0;
+    (void)sqlite3_wal_checkpoint_v2(sqlite->handle, NULL, mode, NULL, NULL);
+    sqlite->log_pages = 0;
+}
+
+/* ---- opening and closing ---- */
+
+static void close_file(struct database *database)
+{
+    struct sqlite *sqlite = sqlite_of(database);
+    for (size_t i = 0; i < database->prepared_count; i++)
+        (void)sqlite3_finalize(database->prepared[i].statement);
+    (void)sqlite3_close(sqlite->handle);
+    free(sqlite);
+}
+
+static const struct engine engine = {
+    .close = close_file,
+    .begin = begin,
+    .begin_reading = begin_reading,
+    .commit = commit,
+    .rollback = rollback,
+    .is_lost = is_lost,
+    .is_broken = is_broken,
+    .may_repeat = may_repeat,
+    .execute = execute,
+    .define = define,
+    .version = version,
+    .set_version = set_version,
+    .run = run,
+    .add = add,
+    .query = query,
+    .next = next,
+    .end = finish,
+    .is_null = is_null,
+    .number = number,
+    .text = text,
+    .wall_ms = wall_ms,
+    .steady_ms = steady_ms,
+    .tidy = tidy,
+};
+
+/* Nobody asks how much memory SQLite holds; counting it takes a lock at each allocation. */
+static void set_up_library(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+struct database *sqlite_open(const char *path, enum database_mode mode, struct error *error)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct sqlite *sqlite = calloc(1, sizeof *sqlite);
+    if (!sqlite) {
+        error_out_of_memory(error);
+        return NULL;
+    }
+    sqlite->base.engine = &engine;
+    (void)pthread_once(&once, set_up_library);
+    if (!prepare_file(path, mode, error)) {
+        free(sqlite);
+        return NULL;
+    }
+    sqlite->patience_end_ms = clock_monotonic_ms() + STORE_PATIENCE_MS;
+    int flags = SQLITE_OPEN_NOMUTEX |
+                (mode == DATABASE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+    bool is_open = sqlite3_open_v2(path, &sqlite->handle, flags, NULL) == SQLITE_OK || fail(sqlite);
+    if (is_open && set_up(sqlite, path, mode) && !database_failed(&sqlite->base))
+        return &sqlite->base;
+    error_set(error, ERROR_UNAVAILABLE, "%s: %s", path, database_failure(&sqlite->base));
+    close_file(&sqlite->base);
+    return NULL;
 }

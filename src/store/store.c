@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "store/counts.h"
 #include "store/internal.h"
+#include "store/place.h"
 #include "store/schema.h"
 
 /* A store that cannot be opened is tried again after this. */
@@ -27,12 +28,31 @@
 #define QUEUE_PATIENCE_MS 100
 /* The lock is waited for at least so long: others hold it for moments. */
 #define PATIENCE_MS_MIN 20
+/* A transaction that met another one is run so often. */
+#define TURNS_MAX 5
 /* Jobs that have to stay are small; beyond this many the oldest is let go. */
 #define STAYING_MAX 10000
 
+enum written {
+    WRITTEN,
+    NOT_WRITTEN,
+    WRITE_AGAIN, /* not, but it may well work now */
+    IN_DOUBT,    /* the server was lost while it committed */
+};
+
+/* Changes of which it is not known whether they were written, and who asked for them was told that
+ * they were not. Nothing else is written before that is known. */
+struct doubt {
+    struct database_commit_mark mark; /* is_doubtful: there are such */
+    struct job *jobs;
+    struct counts counts;
+};
+
 struct store {
     char *path;
-    bool is_lasting;
+    struct arena arena;
+    const char *name; /* of path, to be shown */
+    bool is_server, is_lasting;
     int lead; /* the lock file's descriptor while this process drains; -1 else */
 
     pthread_mutex_t mutex;
@@ -43,7 +63,7 @@ struct store {
     struct store_limits limits;
     struct job *jobs, **jobs_end;
     struct counts counts;
-    bool is_stopping, has_thread;
+    bool is_stopping, has_thread, is_connected;
     char failure[512]; /* why it cannot be used; "" while it can */
     pthread_t thread;
 
@@ -52,6 +72,7 @@ struct store {
     dev_t device;
     ino_t inode;
     int64_t reopen_ms, rewrite_ms;
+    struct doubt doubt;
     struct job *staying, **staying_end;
     size_t staying_count;
 };
@@ -106,23 +127,41 @@ static void set_failure(struct store *store, const char *failure)
     store->failure[length] = '\0';
     pthread_mutex_unlock(&store->mutex);
     if (is_news && is_failing)
-        log_event(LOG_ERROR, "the store cannot be used", "store", store->path, "reason", failure,
+        log_event(LOG_ERROR, "the store cannot be used", "store", store->name, "reason", failure,
                   "effect", "alerts go out without it; what Flashduty does not accept is 503",
                   NULL);
     else if (is_news)
-        log_event(LOG_INFO, "the store can be used again", "store", store->path, NULL);
+        log_event(LOG_INFO, "the store can be used again", "store", store->name, NULL);
+}
+
+static void note_connection(struct store *store, bool is_connected)
+{
+    pthread_mutex_lock(&store->mutex);
+    store->is_connected = is_connected;
+    pthread_mutex_unlock(&store->mutex);
 }
 
 static void disconnect(struct store *store)
 {
+    note_connection(store, false);
     database_close(store->database);
     store->database = NULL;
+}
+
+bool store_may_be_read(struct store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    bool may_be_read = !store->is_server || store->is_connected;
+    pthread_mutex_unlock(&store->mutex);
+    return may_be_read;
 }
 
 /* Whether the file is still the one that was opened: one that was moved away keeps nothing. */
 static bool is_same_file(const struct store *store)
 {
     struct stat status;
+    if (store->is_server)
+        return true;
     return !stat(store->path, &status) && status.st_dev == store->device &&
            status.st_ino == store->inode;
 }
@@ -130,6 +169,8 @@ static bool is_same_file(const struct store *store)
 static bool note_file(struct store *store)
 {
     struct stat status;
+    if (store->is_server)
+        return true;
     if (stat(store->path, &status))
         return false;
     store->device = status.st_dev;
@@ -146,8 +187,10 @@ static bool connect(struct store *store)
     if (clock_monotonic_ms() < store->reopen_ms)
         return false;
     store->database = database_open(store->path, DATABASE_MAKE, &error);
-    if (store->database && note_file(store) && schema_prepare(store->database, &error))
+    if (store->database && note_file(store) && schema_prepare(store->database, &error)) {
+        note_connection(store, true);
         return true;
+    }
     disconnect(store);
     store->reopen_ms = clock_monotonic_ms() + REOPEN_MS;
     error_set(&error, ERROR_UNAVAILABLE, "the file cannot be found");
@@ -188,7 +231,7 @@ static bool run_jobs(struct store *store, struct job *jobs, bool apart, bool *is
         job->run(job, database, &limits);
         job->has_worked =
             !job->arena.failed && (apart ? database_release(database) : !database_failed(database));
-        if (!job->has_worked && !apart)
+        if (!job->has_worked && (!apart || database_may_repeat(database)))
             return false;
         if (!job->has_worked) {
             set_failure(store, job->arena.failed ? "out of memory" : database_failure(database));
@@ -201,57 +244,114 @@ static bool run_jobs(struct store *store, struct job *jobs, bool apart, bool *is
     return true;
 }
 
-static bool write_jobs(struct store *store, struct job *jobs, int64_t patience_ms)
+/* Takes everything back; the connection, too, if it is of no more use. */
+static enum written undo(struct store *store, struct error *problem)
+{
+    struct database *database = store->database;
+    enum written written = database_may_repeat(database) ? WRITE_AGAIN : NOT_WRITTEN;
+    error_set(problem, ERROR_UNAVAILABLE, "%s", database_failure(database));
+    database_rollback(database);
+    if (database_is_broken(database))
+        disconnect(store);
+    return written;
+}
+
+static enum written commit(struct store *store, bool is_durable, struct error *problem)
+{
+    struct database *database = store->database;
+    struct counts counts = take_counts(store);
+    counts_write(&counts, database);
+    if (database_commit(database, is_durable)) {
+        counts_clear(&counts);
+        return WRITTEN;
+    }
+    const struct database_commit_mark mark = database_last_commit(database);
+    if (mark.is_doubtful) {
+        store->doubt = (struct doubt){mark, NULL, counts};
+        (void)undo(store, problem);
+        return IN_DOUBT;
+    }
+    put_back_counts(store, &counts);
+    counts_clear(&counts);
+    return undo(store, problem);
+}
+
+static enum written write_once(struct store *store, struct job *jobs, int64_t patience_ms,
+                               struct error *problem)
 {
     bool is_durable = false;
     if (!connect(store))
-        return false;
+        return NOT_WRITTEN;
     struct database *database = store->database;
-    if (!database_begin(database, patience_ms)) {
-        set_failure(store, database_failure(database));
-        database_rollback(database);
-        return false;
-    }
+    if (!database_begin(database, patience_ms))
+        return undo(store, problem);
     /* A part of its own costs a copy of every page that a job touches, and hardly any job fails. */
     bool is_whole = run_jobs(store, jobs, false, &is_durable);
+    if (!is_whole && database_may_repeat(database))
+        return undo(store, problem);
     if (!is_whole) {
         database_rollback(database);
         is_durable = false;
         is_whole =
             database_begin(database, patience_ms) && run_jobs(store, jobs, true, &is_durable);
     }
-    struct counts counts = take_counts(store);
-    if (is_whole)
-        counts_write(&counts, database);
-    bool is_written = is_whole && database_commit(database, is_durable);
-    if (!is_written)
-        put_back_counts(store, &counts);
-    counts_clear(&counts);
-    if (is_written)
-        return true;
-    set_failure(store, database_failure(database));
-    database_rollback(database);
-    return false;
+    return is_whole ? commit(store, is_durable, problem) : undo(store, problem);
 }
 
-/* All of them, or none. What failed by itself has has_worked false. */
-static void write_together(struct store *store, struct job *jobs, int64_t patience_ms)
+/* What has become of what is in doubt, once whoever had begun it has ended; it is settled then, but
+ * for its jobs. */
+static enum written look_up_doubt(struct store *store, int64_t patience_ms)
 {
-    for (struct job *job = jobs; job; job = job->next)
-        job->has_worked = false;
-    bool is_written = write_jobs(store, jobs, patience_ms);
-    bool is_all_well = is_written;
-    for (struct job *job = jobs; job; job = job->next) {
-        job->has_worked = job->has_worked && is_written;
-        is_all_well &= job->has_worked;
-    }
-    if (is_all_well)
-        set_failure(store, "");
-    if (!is_written && store->database && database_is_lost(store->database))
+    struct doubt *doubt = &store->doubt;
+    if (!connect(store))
+        return IN_DOUBT;
+    struct database *database = store->database;
+    bool has_committed =
+        database_begin(database, patience_ms) && database_has_committed(database, &doubt->mark);
+    bool is_known = !database_failed(database);
+    database_rollback(database);
+    if (database_is_broken(database))
         disconnect(store);
+    if (!is_known)
+        return IN_DOUBT;
+    doubt->mark.is_doubtful = false;
+    if (!has_committed)
+        put_back_counts(store, &doubt->counts);
+    counts_clear(&doubt->counts);
+    return has_committed ? WRITTEN : WRITE_AGAIN;
 }
 
-/* ---- the writer's thread ---- */
+static enum written write_jobs(struct store *store, struct job *jobs, int64_t patience_ms)
+{
+    int64_t until_ms = clock_monotonic_ms() + patience_ms, left_ms = patience_ms;
+    struct error problem = {0};
+    enum written written = WRITE_AGAIN;
+    for (int turn = 0; written == WRITE_AGAIN && turn < TURNS_MAX && left_ms > 0; turn++) {
+        problem = (struct error){0};
+        written = write_once(store, jobs, left_ms, &problem);
+        if (written == IN_DOUBT)
+            written = look_up_doubt(store, PATIENCE_MS_MIN);
+        left_ms = until_ms - clock_monotonic_ms();
+    }
+    if (written != WRITTEN && *problem.text)
+        set_failure(store, problem.text);
+    return written;
+}
+
+/* Undoes what nobody waits for any more. */
+static void withdraw(struct store *store, struct job *jobs)
+{
+    struct database *database = store->database;
+    bool is_begun = jobs && database && database_begin(database, STORE_PATIENCE_MS);
+    for (struct job *job = jobs; job && is_begun; job = job->next)
+        job->withdraw(job, database);
+    if (is_begun && !database_commit(database, false))
+        database_rollback(database);
+    for (struct job *job = jobs, *next; job; job = next) {
+        next = job->next;
+        job_free(store, job);
+    }
+}
 
 /* The writer goes on holding the job; false: it does not. */
 static bool keep_staying(struct store *store, struct job *job)
@@ -264,6 +364,65 @@ static bool keep_staying(struct store *store, struct job *job)
     store->staying_end = &job->next;
     store->staying_count++;
     return true;
+}
+
+/* Whether nothing is in doubt any more. What was written after all is withdrawn, because whoever
+ * asked for it was told that it was not, unless it has to be written in any case. */
+static bool settle_doubt(struct store *store, int64_t patience_ms)
+{
+    struct job *withdrawn = NULL;
+    if (!store->doubt.mark.is_doubtful)
+        return true;
+    enum written written = look_up_doubt(store, patience_ms);
+    if (written == IN_DOUBT)
+        return false;
+    struct job *jobs = store->doubt.jobs;
+    store->doubt.jobs = NULL;
+    for (struct job *job = jobs, *next; job; job = next) {
+        next = job->next;
+        job->has_worked = written == WRITTEN;
+        if (job->has_worked && job->withdraw && !job->must_stay) {
+            job->next = withdrawn;
+            withdrawn = job;
+        } else if (!keep_staying(store, job)) {
+            job_free(store, job);
+        }
+    }
+    withdraw(store, withdrawn);
+    return true;
+}
+
+/* All of them, or none. What failed by itself has has_worked false. */
+static enum written write_together(struct store *store, struct job *jobs, int64_t patience_ms)
+{
+    for (struct job *job = jobs; job; job = job->next)
+        job->has_worked = false;
+    enum written written =
+        settle_doubt(store, patience_ms) ? write_jobs(store, jobs, patience_ms) : NOT_WRITTEN;
+    bool is_all_well = written == WRITTEN;
+    for (struct job *job = jobs; job; job = job->next) {
+        job->has_worked = job->has_worked && written == WRITTEN;
+        is_all_well &= job->has_worked;
+    }
+    if (is_all_well)
+        set_failure(store, "");
+    return written;
+}
+
+/* ---- the writer's thread ---- */
+
+/* What is in doubt stays with the writer; that it has worked nobody can say. */
+static void publish_doubt(struct store *store, struct job *jobs)
+{
+    struct waiter *woken = NULL;
+    pthread_mutex_lock(&store->mutex);
+    store->doubt.jobs = jobs;
+    for (struct job *job = jobs; job; job = job->next) {
+        job->is_over = job->is_staying = true;
+        waiter_note(job->waiter, &woken);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    waiters_wake(woken);
 }
 
 /* Tells who waits; a job that nobody waits for any more is undone. */
@@ -291,20 +450,6 @@ static struct job *publish(struct store *store, struct job *jobs)
     return withdrawn;
 }
 
-static void withdraw(struct store *store, struct job *jobs)
-{
-    struct database *database = store->database;
-    bool is_begun = jobs && database && database_begin(database, STORE_PATIENCE_MS);
-    for (struct job *job = jobs; job && is_begun; job = job->next)
-        job->withdraw(job, database);
-    if (is_begun && !database_commit(database, false))
-        database_rollback(database);
-    for (struct job *job = jobs, *next; job; job = next) {
-        next = job->next;
-        job_free(store, job);
-    }
-}
-
 static void write_staying(struct store *store, int64_t patience_ms)
 {
     struct job *jobs = store->staying;
@@ -313,10 +458,13 @@ static void write_staying(struct store *store, int64_t patience_ms)
     store->staying = NULL;
     store->staying_end = &store->staying;
     store->staying_count = 0;
-    write_together(store, jobs, patience_ms);
+    enum written written = write_together(store, jobs, patience_ms);
     if (!jobs->has_worked)
         store->rewrite_ms = clock_monotonic_ms() + REWRITE_MS;
-    (void)publish(store, jobs);
+    if (written == IN_DOUBT)
+        publish_doubt(store, jobs);
+    else
+        (void)publish(store, jobs);
 }
 
 static struct job *take_jobs(struct store *store)
@@ -358,10 +506,15 @@ static void *write_for_all(void *context)
         struct job *jobs = take_jobs(store);
         bool has_counts = store->counts.first != NULL;
         pthread_mutex_unlock(&store->mutex);
+        (void)settle_doubt(store, jobs ? PATIENCE_MS_MIN : STORE_PATIENCE_MS);
         write_staying(store, jobs ? PATIENCE_MS_MIN : STORE_PATIENCE_MS);
+        enum written written = WRITTEN;
         if (jobs || has_counts)
-            write_together(store, jobs, patience_of(jobs));
-        withdraw(store, publish(store, jobs));
+            written = write_together(store, jobs, patience_of(jobs));
+        if (written == IN_DOUBT)
+            publish_doubt(store, jobs);
+        else
+            withdraw(store, publish(store, jobs));
         if (store->database)
             database_tidy(store->database, DATABASE_STAYS);
     }
@@ -432,17 +585,28 @@ static bool run_by_thread(struct store *store, struct job *job)
     return has_worked;
 }
 
+/* A process that ends soon will not know; what has to be written can be written twice. */
+static void forget_doubt(struct store *store)
+{
+    if (store->doubt.mark.is_doubtful)
+        put_back_counts(store, &store->doubt.counts);
+    counts_clear(&store->doubt.counts);
+    store->doubt.mark.is_doubtful = false;
+}
+
 bool job_run(struct store *store, struct job *job)
 {
     if (job->arena.failed)
         return false;
     if (store->is_lasting)
         return run_by_thread(store, job);
-    write_together(store, job, STORE_PATIENCE_MS);
+    (void)write_together(store, job, STORE_PATIENCE_MS);
     /* A fault of a moment: what was accepted is tried again at once, and before the process ends.
      */
+    forget_doubt(store);
     if (!job->has_worked && job->must_stay)
-        write_together(store, job, PATIENCE_MS_MIN);
+        (void)write_together(store, job, PATIENCE_MS_MIN);
+    forget_doubt(store);
     job->is_over = true;
     bool has_worked = job->has_worked;
     if (keep_staying(store, job))
@@ -467,19 +631,32 @@ struct store *store_new(const char *path, const struct store_limits *limits, boo
     struct store *store = calloc(1, sizeof *store);
     if (store)
         store->path = strdup(path);
-    if (!store || !store->path || !init_locks(store)) {
-        if (store)
+    if (store)
+        store->name = store_place_name(&store->arena, path);
+    if (!store || !store->path || store->arena.failed || !init_locks(store)) {
+        if (store) {
+            arena_clear(&store->arena);
             free(store->path);
+        }
         free(store);
         error_out_of_memory(error);
         return NULL;
     }
     store->limits = *limits;
+    store->is_server = store_is_server(path);
     store->is_lasting = is_lasting;
     store->lead = -1;
     store->jobs_end = &store->jobs;
     store->staying_end = &store->staying;
     return store;
+}
+
+static void destroy_all(struct job *jobs)
+{
+    for (struct job *job = jobs, *next; job; job = next) {
+        next = job->next;
+        destroy(job);
+    }
 }
 
 void store_free(struct store *store)
@@ -493,11 +670,11 @@ void store_free(struct store *store)
     if (store->has_thread)
         pthread_join(store->thread, NULL);
     store->rewrite_ms = 0;
+    (void)settle_doubt(store, STORE_PATIENCE_MS);
     write_staying(store, STORE_PATIENCE_MS);
-    for (struct job *job = store->staying, *next; job; job = next) {
-        next = job->next;
-        destroy(job);
-    }
+    destroy_all(store->staying);
+    destroy_all(store->doubt.jobs);
+    counts_clear(&store->doubt.counts);
     if (store->database)
         database_tidy(store->database, store->is_lasting ? DATABASE_ENDS : DATABASE_CLOSES);
     disconnect(store);
@@ -506,6 +683,7 @@ void store_free(struct store *store)
     waiters_clear(&store->waiters);
     pthread_cond_destroy(&store->submitted);
     pthread_mutex_destroy(&store->mutex);
+    arena_clear(&store->arena);
     free(store->path);
     free(store);
 }
@@ -522,6 +700,11 @@ const char *store_path(const struct store *store)
     return store->path;
 }
 
+const char *store_name(const struct store *store)
+{
+    return store->name;
+}
+
 /* ---- small jobs ---- */
 
 static void run_probe(struct job *job, struct database *database, const struct store_limits *limits)
@@ -530,7 +713,7 @@ static void run_probe(struct job *job, struct database *database, const struct s
     (void)limits;
     database_run(database,
                  "INSERT INTO fact VALUES ('probes', 1) ON CONFLICT (name) DO UPDATE"
-                 " SET value = value + 1",
+                 " SET value = fact.value + 1",
                  "");
 }
 
@@ -605,7 +788,7 @@ bool store_lead(struct store *store)
 {
     struct stat status;
     char path[4096];
-    if (store->lead >= 0)
+    if (store->lead >= 0 || store->is_server)
         return true;
     int length = snprintf(path, sizeof path, "%s-drain", store->path);
     if (length < 0 || (size_t)length >= sizeof path || stat(store->path, &status))

@@ -32,9 +32,9 @@ struct store_limits {
 
 struct store;
 
-/* Opens the store at path, which is made if it is not there. With is_lasting a thread does the
- * writing. A store that cannot be opened is tried again later, at most once a second: store_failure
- * says why it cannot be used. NULL when out of memory. */
+/* Opens the store at path, a file's or a server's URL, which is made if it is not there. With
+ * is_lasting a thread does the writing. A store that cannot be opened is tried again later, at most
+ * once a second: store_failure says why it cannot be used. NULL when out of memory. */
 struct store *store_new(const char *path, const struct store_limits *limits, bool is_lasting,
                         struct error *error) __attribute__((nonnull));
 
@@ -53,7 +53,9 @@ bool store_is_writable(struct store *store, struct error *error) __attribute__((
 bool store_lead(struct store *store) __attribute__((nonnull, warn_unused_result));
 void store_follow(struct store *store) __attribute__((nonnull));
 
+/* Where it is, and what may be shown of that. */
 const char *store_path(const struct store *store) __attribute__((nonnull));
+const char *store_name(const struct store *store) __attribute__((nonnull));
 
 /* Random bytes that are the same for all who have this store open, and were made once: to sign with
  * what comes back to us. */

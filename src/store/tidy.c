@@ -1,6 +1,5 @@
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/internal.h"
 
@@ -59,7 +58,7 @@ static bool expire(struct database *database, struct arena *arena, int64_t befor
 static void run_tidy(struct job *job, struct database *database, const struct store_limits *limits)
 {
     struct tidy_job *tidy = (struct tidy_job *)job;
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = database_wall_ms(database);
     int64_t keep_ms = now_ms - limits->keep_days * DAY_MS;
     tidy->more = expire(database, &job->arena, now_ms - EXPIRY_HOURS * HOUR_MS, &job->is_durable);
     tidy->more |= forget_finished(database, keep_ms);

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/history_internal.h"
 #include "store/internal.h"
@@ -233,7 +232,7 @@ static void run_alarm(struct job *job, struct database *database, const struct s
                      " changed_ms = ?4, delivery_id = ?5, title = ?6, text = ?7, posted_ms = 0,"
                      " was_posted = CASE WHEN ?3 = 1 AND alarm.posted_ms > 0 THEN 1 ELSE 0 END",
                      "ttiiitt", alarm->condition, alarm->integration, (int64_t)alarm->is_over,
-                     clock_wall_ms(), delivery, alarm->title, alarm->text);
+                     database_wall_ms(database), delivery, alarm->title, alarm->text);
 }
 
 bool store_alarm(struct store *store, const struct alarm_record *alarm,
@@ -255,7 +254,7 @@ static void run_posted(struct job *job, struct database *database,
     database_run(database,
                  "UPDATE alarm SET posted_ms = ?1 WHERE condition = ?2 AND integration = ?3"
                  " AND is_over = ?4",
-                 "itti", clock_wall_ms(), alarm->condition, alarm->integration,
+                 "itti", database_wall_ms(database), alarm->condition, alarm->integration,
                  (int64_t)alarm->is_over);
 }
 
@@ -290,7 +289,7 @@ struct mark_job {
 static void run_mark(struct job *job, struct database *database, const struct store_limits *limits)
 {
     const struct mark_job *mark = (struct mark_job *)job;
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = database_wall_ms(database);
     (void)limits;
     for (size_t i = 0; i < mark->count; i++) {
         const struct watch_figures *of = &mark->figures[i];
@@ -327,7 +326,7 @@ static void run_canary(struct job *job, struct database *database,
 {
     (void)limits;
     counter_set(database, COUNTER_CANARY_MS, ((struct canary_job *)job)->integration,
-                clock_wall_ms());
+                database_wall_ms(database));
 }
 
 bool store_canary(struct store *store, const char *integration)

@@ -148,10 +148,10 @@ README_CELLS = ("20ms-64", "20ms-256", "0ms-64", "20ms-16")
 
 CONDITIONS = {
     "en": "Measured {time}: {cpu}, {cores} cores, {repeats} repeats of {seconds} s; load average"
-    " {load_before:.1f} before the run and {load_after:.1f} at its end. Above 0.5 before, or 3 at the end, other work ran on the"
-    " same cores: then rates and shares are too low, CPU is too high, and rows compare only with each other.",
-    "zh": "测量于 {time}：{cpu}，{cores} 核，每次 {seconds} 秒、重复 {repeats} 次；平均负载运行前 {load_before:.1f}、结束时"
-    " {load_after:.1f}。运行前高于 0.5 或结束时高于 3，说明同样的核上还有别的工作：这时速率和比值偏低，CPU 偏高，只能在行与行之间比较。",
+    " {load_before:.1f} before the run (far above 1, other work ran on the same cores: then rates and shares are too low, CPU is too high,"
+    " and rows compare only with each other).",
+    "zh": "测量于 {time}：{cpu}，{cores} 核，每次 {seconds} 秒、重复 {repeats} 次；运行前平均负载 {load_before:.1f}（远高于 1 说明"
+    "同样的核上还有别的工作：这时速率和比值偏低，CPU 偏高，只能在行与行之间比较）。",
 }
 
 

@@ -164,17 +164,22 @@ class FastCgi(Gateway):
 
 
 class PlainCgi(Gateway):
-    """A process a request, under lighttpd."""
+    """A process a request, under lighttpd. build: as paths has them, or "static"."""
 
     is_slow = True
 
-    def __init__(self, place, name, upstream, **changes):
+    @staticmethod
+    def is_installed():
+        """Whether there is a static build: it takes what a user of the others may not have."""
+        return paths.endpoint("guance", "static").exists()
+
+    def __init__(self, place, name, upstream, build="release", **changes):
         port = shared.free_port()
         super().__init__(place, name, f"http://127.0.0.1:{port}", upstream, **changes)
         self.path = "/guance"
         config = LIGHTTPD.format(
             folder=place.folder, port=port, name=name, config=self.config,
-            program=paths.endpoint("guance"),
+            program=paths.endpoint("guance", build),
         )  # fmt: skip
         file = place.folder / f"{name}-lighttpd.conf"
         file.write_text(config, encoding="utf-8")
@@ -278,6 +283,7 @@ TITLES = {
     "node": Description("Node with undici, keeps nothing"),
     "node-nginx": Description("the same behind nginx"),
     "flask": Description("gunicorn + Flask + requests, keeps nothing"),
+    "cgi-static": Description("gateway, plain CGI as shared hosts have it (static), store on", True),
     "cgi": Description("gateway, plain CGI, store on", True),
     "cgi-no-store": Description("gateway, plain CGI, no store", True),
     "webhook": Description("Debian's `webhook` + jq + curl, keeps nothing"),
@@ -319,13 +325,14 @@ def start_rivals(place, upstream, wanted=None, **changes):
         ),
         "node": lambda: Node(place, upstream, node_port),
         "flask": lambda: Flask(place, upstream),
+        "cgi-static": lambda: PlainCgi(place, "cgi-static", upstream, "static", **changes),
         "cgi": lambda: PlainCgi(place, "cgi", upstream, **changes),
         "cgi-no-store": lambda: PlainCgi(
             place, "cgi-no-store", upstream, **{**changes, "store": "none"}
         ),
         "webhook": lambda: Webhook(place, upstream),
     }
-    installed = {"node": Node, "flask": Flask, "webhook": Webhook}
+    installed = {"node": Node, "flask": Flask, "webhook": Webhook, "cgi-static": PlainCgi}
     rivals = {
         name: maker()
         for name, maker in makers.items()

@@ -1,7 +1,8 @@
 /*
- * What the tests of the store share: a store in a folder of its own, for a process that lasts and
- * for one that serves a single request; events, tries and claims in few words; and an audit of what
- * always holds, which every test ends with. Included once a test program.
+ * What the tests of the store share: a store in a folder of its own, or in a schema of its own of
+ * the server that FLASHDUTY_GATEWAY_TEST_POSTGRESQL names, for a process that lasts and for one
+ * that serves a single request; events, tries and claims in few words; and an audit of what always
+ * holds, which every test ends with. Included once a test program.
  */
 #ifndef TESTS_STORING_H
 #define TESTS_STORING_H
@@ -21,9 +22,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/database.h"
+#include "store/schema.h"
 #include "store/store.h"
 
 #define LEASE_MS 9000
@@ -33,7 +36,9 @@
 #define DAY (24 * HOUR)
 
 struct storing {
-    char folder[256], path[320];
+    char folder[256], path[400];
+    const char *server; /* NULL: the store is a file */
+    char schema[40];
     struct store *store;
     struct store_limits limits;
     bool is_lasting;
@@ -64,6 +69,47 @@ static inline void reopen(struct storing *storing)
     storing->store = open_store(storing);
 }
 
+/* Runs a statement on the server, outside any store. */
+static inline void tell_server(const struct storing *storing, const char *sql)
+{
+    struct error error = {0};
+    struct database *database = database_open(storing->server, DATABASE_OPEN, &error);
+    if (!database)
+        fail_msg("%s", error.text);
+    database_run(database, sql, "");
+    if (database_failed(database))
+        fail_msg("%s: %s", sql, database_failure(database));
+    database_close(database);
+}
+
+static inline void make_schema(struct storing *storing)
+{
+    char sql[80], random[17];
+    assert_true(random_hex(8, random));
+    snprintf(storing->schema, sizeof storing->schema, "test_%s", random);
+    snprintf(sql, sizeof sql, "CREATE SCHEMA %s", storing->schema);
+    tell_server(storing, sql);
+    snprintf(storing->path, sizeof storing->path, "%s%coptions=-csearch_path%%3D%s",
+             storing->server, strchr(storing->server, '?') ? '&' : '?', storing->schema);
+}
+
+/* Now: it may take longer than a request waits. */
+static inline void make_tables(const struct storing *storing)
+{
+    struct error error = {0};
+    struct database *database = database_open(storing->path, DATABASE_MAKE, &error);
+    if (!database || !schema_prepare(database, &error))
+        fail_msg("%s", error.text);
+    database_close(database);
+}
+
+static inline void drop_schema(const struct storing *storing)
+{
+    char sql[80];
+    snprintf(sql, sizeof sql, "DROP SCHEMA %s CASCADE", storing->schema);
+    tell_server(storing, sql);
+}
+
 static inline int set_up_store(void **state, bool is_lasting)
 {
     const char *folder = getenv("TMPDIR");
@@ -73,6 +119,11 @@ static inline int set_up_store(void **state, bool is_lasting)
              folder && *folder ? folder : "/tmp");
     assert_non_null(mkdtemp(storing->folder));
     snprintf(storing->path, sizeof storing->path, "%s/gateway.db", storing->folder);
+    storing->server = getenv("FLASHDUTY_GATEWAY_TEST_POSTGRESQL");
+    if (storing->server)
+        make_schema(storing);
+    if (storing->server)
+        make_tables(storing);
     storing->limits = (struct store_limits){.keep_days = 30, .outbox_limit = 100000};
     storing->is_lasting = is_lasting;
     log_set_level(LOG_LEVEL_COUNT);
@@ -120,6 +171,27 @@ static inline void change(const struct storing *storing, const char *sql)
     if (!database_commit(database, false))
         fail_msg("%s: %s", sql, database_failure(database));
     database_close(database);
+}
+
+/* The clock that leases and rates stand on. */
+static inline int64_t steady_ms(const struct storing *storing)
+{
+    struct error error = {0};
+    struct database *database = database_open(storing->path, DATABASE_OPEN, &error);
+    if (!database)
+        fail_msg("%s", error.text);
+    assert_true(database_begin_reading(database));
+    int64_t now_ms = database_steady_ms(database);
+    database_rollback(database);
+    database_close(database);
+    return now_ms;
+}
+
+/* What a file alone has. */
+static inline void only_of_a_file(const struct storing *storing)
+{
+    if (storing->server)
+        skip();
 }
 
 static inline int64_t ledger(const struct storing *storing, const char *integration,
@@ -195,15 +267,30 @@ static inline void audit(const struct storing *storing)
     database_close(database);
 }
 
+static inline bool is_store_made(const struct storing *storing)
+{
+    struct error error = {0};
+    if (!storing->server)
+        return access(storing->path, F_OK) == 0;
+    struct database *database = database_open(storing->path, DATABASE_OPEN, &error);
+    if (!database)
+        fail_msg("%s", error.text);
+    int64_t version = database_version(database);
+    database_close(database);
+    return version > 0;
+}
+
 static inline int tear_down_store(void **state)
 {
     struct storing *storing = *state;
     char command[1024];
-    bool exists = access(storing->path, F_OK) == 0;
+    bool exists = is_store_made(storing);
     store_free(storing->store);
     clock_set_wall_ms(0);
     if (exists && !storing->is_broken)
         audit(storing);
+    if (storing->server)
+        drop_schema(storing);
     snprintf(command, sizeof command, "chmod -R u+rwX %s; rm -rf %s", storing->folder,
              storing->folder);
     assert_int_equal(system(command), 0);

@@ -641,12 +641,20 @@ static void control_characters_are_refused(void **state)
     assert_contains(errors(), "double the backslash");
 }
 
+#ifdef WITH_POSTGRESQL
+#define NO_SERVER "is no URL of PostgreSQL; "
+#else
+#define NO_SERVER "is a server's, and this program was built without PostgreSQL "
+#endif
+
 static void texts_of_the_wrong_shape_are_refused(void **state)
 {
     (void)state;
     static const struct refused rows[] = {
         {WHOLE "store = \"sqlite:\"\n", "6: store: is no store; \"sqlite:PATH\" is one"},
-        {WHOLE "store = \"postgres://x\"\n", "6: store: is no store; "},
+        {WHOLE "store = \"postgres://[x\"\n", "6: store: " NO_SERVER},
+        {WHOLE "store = \"postgresql://gateway:p%zz@db\"\n", "6: store: " NO_SERVER},
+        {WHOLE "store = \"mysql://x\"\n", "6: store: is no store; "},
         {WHOLE "store = \"\"\n", "6: store: is no store; "},
         {WHOLE "log_level = \"loud\"\n", "6: log_level: is not known; one of \"debug\", \"info\", "
                                          "\"warning\", \"error\" is right\n"},
@@ -1010,6 +1018,13 @@ static void permissions_are_checked(void **state)
         {0644, "pass_through = true\n", NULL},
         {0644, WHOLE, "holds keys that others may read; set permissions 600\n"},
         {0604, WHOLE, "holds keys that others may read; set permissions 600\n"},
+#ifdef WITH_POSTGRESQL
+        {0644, "pass_through = true\nstore = \"postgresql://gateway@db/gateway\"\n", NULL},
+        {0644, "pass_through = true\nstore = \"postgresql://gateway:secret@db/gateway\"\n",
+         "holds keys that others may read; set permissions 600\n"},
+        {0644, "pass_through = true\nstore = \"postgresql://db/gateway?password=secret\"\n",
+         "holds keys that others may read; set permissions 600\n"},
+#endif
         {0620, WHOLE, "can be changed by its group; set permissions 600\n"},
         {0602, WHOLE, "can be changed by everybody; set permissions 600\n"},
         {0666, "pass_through = true\n", "can be changed by everybody; set permissions 600\n"},

@@ -298,6 +298,7 @@ static void in_a_full_outbox_what_fails_is_refused(void **state)
 static void without_its_store_an_alert_goes_out_unrecorded(void **state)
 {
     struct storing *storing = *state;
+    only_of_a_file(storing);
     assert_int_equal(mkdir(storing->path, 0700), 0);
     storing->is_broken = true;
     struct sent sent = sent_of("disk", SEVERITY_CRITICAL);
@@ -312,6 +313,7 @@ static void without_its_store_an_alert_goes_out_unrecorded(void **state)
 static void behind_a_lock_nothing_overtakes_what_waits(void **state)
 {
     struct storing *storing = *state;
+    only_of_a_file(storing);
     sqlite3 *handle = NULL;
     report(storing, receive_to_be_sent(storing, "disk", SEVERITY_CRITICAL), TRY_NONE);
     assert_int_equal(sqlite3_open(storing->path, &handle), SQLITE_OK);

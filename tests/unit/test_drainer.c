@@ -145,7 +145,8 @@ static void one_process_drains_at_once(void **state)
 static void a_store_that_cannot_be_used_ends_it(void **state)
 {
     struct storing *storing = *state;
-    char aside[512];
+    char aside[700];
+    only_of_a_file(storing);
     leave(storing, "disk", SEVERITY_CRITICAL);
     snprintf(aside, sizeof aside, "%s.aside", storing->path);
     assert_int_equal(rename(storing->path, aside), 0);

@@ -725,6 +725,7 @@ static void two_routes_that_become_one_keep_the_order_of_an_alert(void **state)
 static void one_process_drains_a_store(void **state)
 {
     struct storing *storing = *state;
+    only_of_a_file(storing);
     struct store *other = open_store(storing);
     struct error error = {0};
     assert_true(store_is_writable(storing->store, &error));
