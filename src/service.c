@@ -82,6 +82,21 @@ void service_keep_configuration(struct service *service)
 
 /* ---- epochs ---- */
 
+/* What takes alarms while the store's server is out of reach. */
+static void open_spool(struct service *service, struct arena *arena, const char *place)
+{
+    struct error error = {0};
+    const char *path = store_spool_place(arena, place);
+    bool has_spool = path && store_add_spool(service->store, path, &error);
+    if (!has_spool && service->is_lasting && store_is_server(place))
+        log_event(LOG_WARNING, "there is no spool", "reason",
+                  path ? error.text
+                       : "no folder where this user may write: make /var/lib/flashduty-gateway",
+                  "effect", "nothing is kept while the store is out of reach", NULL);
+    if (has_spool && service->is_lasting)
+        (void)store_spooled(service->store);
+}
+
 static void open_store(struct service *service, const struct config *config)
 {
     struct arena arena = {0};
@@ -94,6 +109,8 @@ static void open_store(struct service *service, const struct config *config)
                   "no folder where this user may write: make /var/lib/flashduty-gateway for it, or "
                   "say store = \"none\"",
                   NULL);
+    if (service->store)
+        open_spool(service, &arena, path);
     /* Made now, so that what is wrong with it is said at the start. */
     if (service->store && service->is_lasting)
         (void)store_is_writable(service->store, &error);

@@ -42,7 +42,7 @@ static enum cli_exit open_store(struct run *run)
     looking->path = store_find(&looking->arena, configured, &error);
     if (looking->path)
         run->store = store_new(looking->path, &looking->config.limits, false, &error);
-    if (run->store)
+    if (run->store && looking_add_spool(looking, run->store, &error))
         return CLI_DONE;
     looking_say_where(&looking->config, NULL);
     return looking_failed(&error);

@@ -51,6 +51,7 @@ struct run {
     struct transport *transport;
     struct drain_report report;
     struct outbox_figures before, after;
+    struct error out_of_reach; /* the store, although there is a spool */
 };
 
 /* ---- what is wrong ---- */
@@ -82,6 +83,9 @@ static void judge(const struct run *run, struct text *out)
     put_count(out, report->unconfirmed, "not confirmed");
     if (report->is_store_bad)
         text_printf(out, "%sthe store could not be used", out->length ? ", " : "");
+    if (run->out_of_reach.code)
+        text_printf(out, "%s%s; %lld alerts wait in this node's spool", out->length ? ", " : "",
+                    run->out_of_reach.text, (long long)store_spooled(run->store));
     if (out->length || is_waiting_long)
         put_waiting(out, &run->after);
     if (out->length && *report->reason) {
@@ -109,7 +113,8 @@ static enum cli_exit complain(const struct run *run)
 static enum cli_exit check_lock(const struct run *run)
 {
     struct arena arena = {0};
-    const char *path = arena_printf(&arena, "%s-drain", run->looking.path);
+    const char *spool = store_spool_path(run->store);
+    const char *path = arena_printf(&arena, "%s-drain", spool ? spool : run->looking.path);
     enum cli_exit status = CLI_DONE;
     int file = open(path, O_RDWR | O_CLOEXEC);
     const char *reason = strerror(errno);
@@ -139,11 +144,12 @@ static bool drain_while(struct run *run, bool stays, int64_t until_ms)
 static enum cli_exit drain_once(struct run *run)
 {
     struct error error = {0};
-    if (!history_figures(run->looking.history, &run->before, &error))
+    struct history *history = run->looking.history;
+    if (history && !history_figures(history, &run->before, &error))
         return looking_failed(&error);
     if (!drain_while(run, false, clock_monotonic_ms() + RUN_MS))
         return check_lock(run);
-    if (!history_figures(run->looking.history, &run->after, &error))
+    if (history && !history_figures(history, &run->after, &error))
         return looking_failed(&error);
     return complain(run);
 }
@@ -191,12 +197,17 @@ static bool open_all(struct run *run, struct error *error)
     struct error first = {0};
     const char *path = run->looking.path;
     run->looking.history = history_open(path, &first);
-    if (!run->looking.history && first.code == ERROR_NOT_FOUND)
+    if (!run->looking.history && first.code == ERROR_NOT_FOUND && !store_is_server(path))
         return error_set(error, first.code, "%s", first.text);
     run->store = store_new(path, &config->limits, false, error);
+    if (run->store && !looking_add_spool(&run->looking, run->store, error))
+        return false;
     if (!run->looking.history && run->store && store_is_writable(run->store, error))
         run->looking.history = history_open(path, error);
-    if (run->looking.history && run->store)
+    bool has_spool = run->store && store_spool_path(run->store);
+    if (!run->looking.history && has_spool)
+        run->out_of_reach = first;
+    if ((run->looking.history || has_spool) && run->store)
         run->transport = transport_new(config->ca_file, config->proxy, false, error);
     return run->transport != NULL;
 }

@@ -50,12 +50,42 @@ enum cli_exit looking_begin(struct looking *looking)
     looking->path = store_find(&looking->arena, looking->config.store, &error);
     looking_say_where(&looking->config, looking->path);
     if (looking->path)
+        looking_open_spool(looking);
+    if (looking->path)
         looking->history = history_open(looking->path, &error);
     return looking->history ? CLI_DONE : looking_failed(&error);
 }
 
+void looking_open_spool(struct looking *looking)
+{
+    struct error error = {0};
+    const char *path = store_spool_find(&looking->arena, looking->path, &error);
+    if (path)
+        looking->spool = history_open(path, &error);
+    if (looking->spool)
+        (void)history_count(looking->spool, &looking->spooled, &error);
+    if (error.code && error.code != ERROR_NOT_FOUND)
+        fprintf(stderr, "spool: %s\n", error.text);
+    if (looking->spooled > 0)
+        fprintf(
+            stderr,
+            "spool: %lld alerts that this node took while the store was out of reach are yet to "
+            "be moved there: %s\n",
+            (long long)looking->spooled, path);
+}
+
+bool looking_add_spool(const struct looking *looking, struct store *store, struct error *error)
+{
+    struct arena arena = {0};
+    const char *path = store_spool_find(&arena, looking->path, error);
+    bool is_well = path ? store_add_spool(store, path, error) : !error->code;
+    arena_clear(&arena);
+    return is_well;
+}
+
 void looking_end(struct looking *looking)
 {
+    history_close(looking->spool);
     history_close(looking->history);
     arena_clear(&looking->arena);
     config_free(&looking->config);

@@ -17,12 +17,21 @@ struct looking {
     struct arena arena;
     const char *path; /* of the store */
     struct history *history;
+    struct history *spool; /* of this node; NULL: there is none, or it cannot be read */
+    int64_t spooled;       /* the alerts in it */
 };
 
-/* Opens the store of the configuration, after saying on stderr which ones these are. Whatever it
- * returns, looking_end is called. */
+/* Opens the store of the configuration, after saying on stderr which ones these are, and whether
+ * this node's spool holds alerts. Whatever it returns, looking_end is called. */
 enum cli_exit looking_begin(struct looking *looking) __attribute__((nonnull));
 void looking_end(struct looking *looking) __attribute__((nonnull));
+
+/* Gives a store the spool that this node has, if it has one. */
+bool looking_add_spool(const struct looking *looking, struct store *store, struct error *error)
+    __attribute__((nonnull));
+
+/* Opens the spool of this node, if there is one, and says on stderr what it holds. */
+void looking_open_spool(struct looking *looking) __attribute__((nonnull));
 
 /* Reads the configuration at path (NULL: the one that the gateway would read); says on stderr what
  * is wrong with it. */

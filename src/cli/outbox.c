@@ -91,8 +91,10 @@ struct listing {
 static void put_notes(struct text *out, const struct delivery_record *record)
 {
     struct text notes = {0};
-    if (record->after)
-        text_printf(&notes, "behind %lld", (long long)record->after);
+    if (record->after > 0)
+        text_printf(&notes, "behind %s%lld", record->id < 0 ? "-" : "", (long long)record->after);
+    else if (record->after < 0)
+        text_puts(&notes, "until the store can be reached");
     else if (record->state == DELIVERY_WAITING) {
         text_puts(&notes, "next ");
         put_time(&notes, record->due_ms);
@@ -131,6 +133,13 @@ static bool list_one(void *context, const struct delivery_record *record)
     return true;
 }
 
+static bool list_spooled(void *context, const struct delivery_record *record)
+{
+    struct delivery_record outside = *record;
+    outside.id = -record->id;
+    return list_one(context, &outside);
+}
+
 static enum cli_exit list(const struct cli_call *call, struct looking *looking,
                           const struct chosen *chosen, const struct delivery_filter *filter)
 {
@@ -140,7 +149,9 @@ static enum cli_exit list(const struct cli_call *call, struct looking *looking,
     (void)chosen;
     if (all_flag)
         wanted.states = (1U << DELIVERY_REFUSED) - 1;
-    if (!history_deliveries(looking->history, &wanted, list_one, &listing, &error))
+    if (!history_deliveries(looking->history, &wanted, list_one, &listing, &error) ||
+        (looking->spool &&
+         !history_deliveries(looking->spool, &wanted, list_spooled, &listing, &error)))
         return looking_failed(&error);
     if (listing.count == 0)
         fprintf(stderr, "nothing\n");

@@ -44,11 +44,12 @@ static bool show_words(void *context, const struct ledger_record *record)
 
 /* ---- the outbox ---- */
 
-static void print_figures_json(const struct outbox_figures *figures)
+static void print_figures_json(const struct outbox_figures *figures, int64_t spooled)
 {
     struct text out = {0};
     text_puts(&out, "{\"outbox\":{");
     json_put_figures(&out, figures);
+    json_put_number(&out, "spooled", spooled);
     text_puts(&out, "}}");
     print_line(&out);
 }
@@ -60,7 +61,7 @@ static void put_figure(struct text *out, int64_t number, const char *words)
 }
 
 /* What there is none of is left out. */
-static void print_figures(const struct outbox_figures *figures)
+static void print_figures(const struct outbox_figures *figures, int64_t spooled)
 {
     struct text out = {0};
     put_figure(&out, figures->waiting, "waiting");
@@ -74,6 +75,7 @@ static void print_figures(const struct outbox_figures *figures)
     put_figure(&out, figures->expired, "expired");
     put_figure(&out, figures->failing_keys, "Flashduty keys that keep failing");
     put_figure(&out, figures->confirmations, "subscriptions to be confirmed");
+    put_figure(&out, spooled, "in this node's spool");
     printf("outbox: %s; %lld deliveries kept\n", out.length ? text_string(&out) : "empty",
            (long long)figures->kept);
     text_clear(&out);
@@ -112,6 +114,8 @@ static enum cli_exit audit(const struct cli_call *call, struct looking *looking)
     struct text problems = {0};
     struct error error = {0};
     bool adds_up = history_audit(looking->history, &problems, &error);
+    if (looking->spool && !error.code)
+        adds_up &= history_audit(looking->spool, &problems, &error);
     enum cli_exit status = adds_up ? CLI_DONE : CLI_NO;
     if (error.code)
         status = looking_failed(&error);
@@ -130,10 +134,12 @@ static enum cli_exit show(const struct cli_call *call, struct looking *looking)
     if (!history_ledger(looking->history, call->json ? show_json : show_words, NULL, &error) ||
         !history_figures(looking->history, &figures, &error))
         return looking_failed(&error);
+    if (looking->spool && !history_count(looking->spool, &looking->spooled, &error))
+        return looking_failed(&error);
     if (call->json)
-        print_figures_json(&figures);
+        print_figures_json(&figures, looking->spooled);
     else
-        print_figures(&figures);
+        print_figures(&figures, looking->spooled);
     return audit_flag ? audit(call, looking) : CLI_DONE;
 }
 

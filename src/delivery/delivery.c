@@ -22,6 +22,7 @@ struct sending {
     const struct delivery_means *means;
     struct arena *arena;
     int64_t deadline_ms;
+    int64_t leased_until_ms;     /* by the store, at first */
     struct delivery *deliveries; /* those of all alerts, one after the other */
     size_t count;
 };
@@ -54,6 +55,7 @@ static void add_delivery(struct sending *sending, struct dispatch *dispatch,
         .answer = {VERDICT_RETRY, "", "", "", ""},
         .is_over = kept->state != DELIVERY_SENDING,
         .is_last_reported = true,
+        .leased_until_ms = sending->leased_until_ms,
     };
 }
 
@@ -126,11 +128,16 @@ static bool may_go_on(struct sending *sending, struct delivery *delivery)
 {
     if (delivery->id == 0 || delivery->is_last_reported)
         return true;
+    int64_t until_ms = clock_monotonic_ms() + lease_ms(sending->deadline_ms);
     delivery->last.wants_again = true;
     delivery->last.lease_ms = lease_ms(sending->deadline_ms);
+    /* Where it waits if nobody reports it, it is not lost, and may be sent while its lease lasts.
+     */
     if (!store_report(sending->means->store, &delivery->last, 1))
-        return false;
+        return delivery->last.state == DELIVERY_WAITING &&
+               clock_monotonic_ms() + send_ms(sending->deadline_ms) < delivery->leased_until_ms;
     delivery->is_last_reported = true;
+    delivery->leased_until_ms = until_ms;
     delivery->state = delivery->last.state;
     delivery->lease = delivery->last.lease;
     return delivery->state == DELIVERY_SENDING;
@@ -309,20 +316,15 @@ static void report_all(struct sending *sending)
         tries[count] = delivery->is_last_reported ? untried(delivery) : delivery->last;
         tries[count++].wants_again = false;
     }
+    /* Each has a state then, whether it could be put down or not. */
     bool is_reported = count > 0 && store_report(sending->means->store, tries, count);
     count = 0;
     for (size_t i = 0; i < sending->count; i++) {
         struct delivery *delivery = &sending->deliveries[i];
         if (!is_to_be_reported(delivery))
             continue;
-        if (is_reported)
-            delivery->last.lets_go = tries[count].lets_go;
-        if (is_reported)
-            delivery->state = tries[count].state;
-        else
-            delivery->state = delivery->answer.verdict == VERDICT_ACCEPTED ? DELIVERY_DELIVERED
-                                                                           : DELIVERY_REFUSED;
-        count++;
+        delivery->last.lets_go = is_reported && tries[count].lets_go;
+        delivery->state = tries[count++].state;
     }
 }
 
@@ -434,9 +436,10 @@ static bool take_in(struct sending *sending, struct dispatch *dispatches,
                     struct store_event *events, size_t count, bool *is_recorded)
 {
     size_t most = 0;
-    *is_recorded =
-        sending->means->store && store_receive(sending->means->store, events, count,
-                                               lease_ms(sending->deadline_ms), sending->arena);
+    int64_t lease = lease_ms(sending->deadline_ms);
+    sending->leased_until_ms = clock_monotonic_ms() + lease;
+    *is_recorded = sending->means->store &&
+                   store_receive(sending->means->store, events, count, lease, sending->arena);
     for (size_t i = 0; i < count; i++)
         most += events[i].delivery_count + dispatches[i].destination_count;
     sending->deliveries = arena_alloc(sending->arena, (most + 1) * sizeof *sending->deliveries);

@@ -33,6 +33,7 @@ struct delivery {
     struct attempt attempt;
     struct store_try last;
     bool is_last_reported, is_over;
+    int64_t leased_until_ms; /* monotonic: nobody else sends it before */
     int64_t next_try_ms;
     const struct delivery *previous; /* of the same alert, to be over before this one begins */
 };

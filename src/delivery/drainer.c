@@ -137,8 +137,14 @@ static void collect(struct draining *drain)
         sent[over++] = send;
     }
     drain->count = kept;
-    if (over > 0 && !store_report(drain->means->delivery.store, tries, over))
+    bool is_reported = over == 0 || store_report(drain->means->delivery.store, tries, over);
+    if (!is_reported)
         drain->report->is_store_bad = true;
+    /* It is claimed again when its lease has ended. */
+    for (size_t i = 0; i < over && !is_reported; i++) {
+        if (tries[i].state == DELIVERY_REFUSED)
+            tries[i].state = DELIVERY_WAITING;
+    }
     if (over > 0)
         drain->next_ms = 0;
     for (size_t i = 0; i < over; i++) {
@@ -168,6 +174,14 @@ static void wait_for_sends(struct draining *drain, int64_t ms)
 }
 
 /* ---- what else is to be done ---- */
+
+/* What was taken while the database was out of reach comes first: what waits in the database may be
+ * older, or over by now. */
+static bool move(const struct draining *drain)
+{
+    bool more = false;
+    return store_move(drain->means->delivery.store, &more) && more;
+}
 
 static void confirm(struct draining *drain)
 {
@@ -232,7 +246,10 @@ static void watch_over(struct draining *drain, bool is_passing)
 static void go_round(struct draining *drain, bool is_ending, bool is_passing)
 {
     if (!is_ending) {
+        bool is_moving = move(drain);
         claim(drain);
+        if (is_moving)
+            drain->next_ms = 0;
         confirm(drain);
         tidy(drain);
         watch_over(drain, is_passing);

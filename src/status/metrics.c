@@ -465,7 +465,8 @@ static void put_certificates(struct text *out, const struct config *config)
     }
 }
 
-void metrics_write(struct history *history, const struct config *config, struct text *out)
+void metrics_write(struct history *history, const struct config *config, int64_t spooled,
+                   struct text *out)
 {
     struct reading reading = {0};
     for (size_t i = 0; i < config->integration_count; i++)
@@ -479,6 +480,10 @@ void metrics_write(struct history *history, const struct config *config, struct 
               config->pass_through);
     put_gauge(out, "configuration_valid", "0: it is refused, and the last valid one is in force.",
               !config->refusal);
+    if (spooled >= 0)
+        put_gauge(out, "spool_alerts",
+                  "Alerts that this node took while the store was out of reach, not moved yet.",
+                  spooled);
     put_certificates(out, config);
     if (is_read)
         put_store(out, &reading, config);

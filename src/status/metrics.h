@@ -15,8 +15,9 @@
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* Appends the whole text. history: an open store, or NULL: there is none, or it cannot be read, and
- * the text says so and holds the rest. A failure of memory shows in out. */
-void metrics_write(struct history *history, const struct config *config, struct text *out)
-    __attribute__((nonnull(2, 3)));
+ * the text says so and holds the rest. spooled: see store_spooled. A failure of memory shows in
+ * out. */
+void metrics_write(struct history *history, const struct config *config, int64_t spooled,
+                   struct text *out) __attribute__((nonnull(2, 4)));
 
 #endif

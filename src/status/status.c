@@ -15,7 +15,8 @@ static bool answer_metrics(struct visit *visit)
     struct text *body = &visit->response->body;
     visit->response->status = response_status(ERROR_NONE);
     visit->response->type = METRICS_CONTENT_TYPE;
-    metrics_write(visit->history, visit->gateway->config, body);
+    metrics_write(visit->history, visit->gateway->config,
+                  visit->gateway->store ? store_spooled(visit->gateway->store) : 0, body);
     return !body->failed || error_out_of_memory(&visit->error);
 }
 

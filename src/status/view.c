@@ -213,6 +213,20 @@ static bool put_main(struct page *page)
                       : put_overview(page, &summary, timeline, span));
 }
 
+/* What this node alone knows of. */
+static void put_spool(struct page *page)
+{
+    struct store *store = page->visit->gateway->store;
+    int64_t spooled = store ? store_spooled(store) : 0;
+    if (spooled > 0)
+        put(page,
+            "<div class=\"note\"><p>Alerts that this node took while the database was out of "
+            "reach: {}. They are moved there when it is back; recoveries go out then.</p></div>",
+            "<div class=\"note\"><p>数据库不可用期间本节点收下的告警：{}。"
+            "数据库恢复后会移入其中，恢复通知届时发出。</p></div>",
+            VALUES(number_words(page, spooled)));
+}
+
 static void begin(struct page *page)
 {
     page_begin(page, say(page, "flashduty-gateway: status", "flashduty-gateway：状态"));
@@ -221,6 +235,7 @@ static void begin(struct page *page)
     put(page, "<div class=\"soft\">{} UTC · <a href=\"?\">Refresh</a></div></header><main>",
         "<div class=\"soft\">{} UTC · <a href=\"?\">刷新</a></div></header><main>",
         VALUES(arena_copy(page->visit->arena, now + strlen("2026-11-24T"), strlen("01:41"))));
+    put_spool(page);
 }
 
 /* A page that says nothing else. */

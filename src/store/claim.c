@@ -30,13 +30,24 @@ static void wait_at_most(struct claiming *claiming, int64_t ms)
 
 /* ---- what time has done ---- */
 
-/* Whoever had these is dead, or the machine was started since. */
-static void take_over(struct claiming *claiming)
+/* Who could not report has perhaps promised what was to be sent. */
+void leases_end(struct database *database, int64_t now_ms, int64_t steady_ms)
 {
-    database_run(claiming->database,
+    database_run(database,
+                 "UPDATE alert SET is_promised = 1 WHERE is_promised = 0 AND id IN"
+                 " (SELECT alert_id FROM delivery WHERE state = 1"
+                 " AND (lease_steady_ms <= ?1 OR lease_steady_ms > ?2))",
+                 "ii", steady_ms, steady_ms + LEASE_MS_MAX);
+    /* It is over, or the machine was started since. */
+    database_run(database,
                  "UPDATE delivery SET state = 0, due_ms = ?1, scheduled_ms = ?1 WHERE state = 1"
                  " AND (lease_steady_ms <= ?2 OR lease_steady_ms > ?3)",
-                 "iii", claiming->now_ms, claiming->steady_ms, claiming->steady_ms + LEASE_MS_MAX);
+                 "iii", now_ms, steady_ms, steady_ms + LEASE_MS_MAX);
+}
+
+static void take_over(struct claiming *claiming)
+{
+    leases_end(claiming->database, claiming->now_ms, claiming->steady_ms);
     int64_t next_ms = database_number(
         claiming->database, 0,
         "SELECT lease_steady_ms FROM delivery WHERE state = 1 ORDER BY lease_steady_ms LIMIT 1",
@@ -207,8 +218,8 @@ static void withdraw_claim(struct job *job, struct database *database)
                      "ii", claim->claims[i].delivery_id, claim->claims[i].lease);
 }
 
-bool store_claim(struct store *store, struct store_claim *claims, size_t limit, size_t *count,
-                 int64_t lease_ms, int64_t *next_ms, struct arena *arena)
+bool claim_here(struct store *store, struct store_claim *claims, size_t limit, size_t *count,
+                int64_t lease_ms, int64_t *next_ms, struct arena *arena)
 {
     struct claim_job *claim = job_new(sizeof *claim, run_claim);
     *count = 0;
@@ -280,7 +291,7 @@ static void run_due(struct job *job, struct database *database, const struct sto
         due->is_due = is_key_due(database, key, now_ms, steady_ms);
 }
 
-bool store_is_due(struct store *store)
+bool is_due_here(struct store *store)
 {
     struct due_job *due = job_new(sizeof *due, run_due);
     bool is_due = due && job_run(store, &due->job) && due->is_due;
@@ -310,12 +321,13 @@ static void run_key(struct job *job, struct database *database, const struct sto
             database,
             "UPDATE delivery SET after = coalesce((SELECT max(d.id) FROM delivery AS d"
             " WHERE d.alert_key = delivery.alert_key AND d.scope = delivery.scope AND d.state < 2"
-            " AND d.id < delivery.id AND (d.route = delivery.route OR d.flashduty_key ="
-            " delivery.flashduty_key)), 0) WHERE state = 0 AND scope = ?1 AND flashduty_key = ?2",
+            " AND d.after <> -1 AND d.id < delivery.id AND (d.route = delivery.route OR"
+            " d.flashduty_key = delivery.flashduty_key)), 0)"
+            " WHERE state = 0 AND after >= 0 AND scope = ?1 AND flashduty_key = ?2",
             "tt", change->scope, change->key);
 }
 
-bool store_set_key(struct store *store, const char *scope, const struct destination *route)
+bool set_key_here(struct store *store, const char *scope, const struct destination *route)
 {
     struct key_job *change = job_new(sizeof *change, run_key);
     if (!change)

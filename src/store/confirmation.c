@@ -71,15 +71,17 @@ static void run_keep(struct job *job, struct database *database, const struct st
     ledger_receive(database, kept->integration, OUTCOME_CONFIRMING, 1);
 }
 
-bool store_keep_confirmation(struct store *store, const struct store_confirmation *confirmation)
+bool keep_confirmation_here(struct store *store, const struct store_confirmation *confirmation,
+                            bool *is_refused)
 {
     struct confirmation_job *keep = job_new(sizeof *keep, run_keep);
     if (!keep)
         return false;
     copy(&keep->job.arena, &keep->confirmation, confirmation);
-    bool is_kept = job_run(store, &keep->job) && !keep->is_refused;
+    bool has_worked = job_run(store, &keep->job);
+    *is_refused = has_worked && keep->is_refused;
     job_free(store, &keep->job);
-    return is_kept;
+    return has_worked;
 }
 
 static void give_up_old(struct database *database, int64_t now_ms)
@@ -134,8 +136,8 @@ static void run_claim(struct job *job, struct database *database, const struct s
                      "iiii", tries, now_ms + schedule_after(tries), now_ms, claim->id);
 }
 
-bool store_claim_confirmation(struct store *store, struct store_confirmation *confirmation,
-                              struct arena *arena)
+bool claim_confirmation_here(struct store *store, struct store_confirmation *confirmation,
+                             struct arena *arena)
 {
     struct confirmation_job *claim = job_new(sizeof *claim, run_claim);
     confirmation->id = 0;
@@ -181,7 +183,7 @@ static void run_confirmed(struct job *job, struct database *database,
     ledger_receive(database, confirmed->integration, OUTCOME_CONFIRMED, 1);
 }
 
-bool store_confirmed(struct store *store, const struct store_confirmation *confirmation)
+bool confirmed_here(struct store *store, const struct store_confirmation *confirmation)
 {
     struct confirmation_job *confirmed = job_new(sizeof *confirmed, run_confirmed);
     if (!confirmed)
@@ -206,8 +208,8 @@ static void run_report(struct job *job, struct database *database,
     close_waiting(database, reported);
 }
 
-bool store_report_confirmation(struct store *store, const struct store_confirmation *confirmation,
-                               bool is_confirmed, const char *reason)
+bool report_confirmation_here(struct store *store, const struct store_confirmation *confirmation,
+                              bool is_confirmed, const char *reason)
 {
     struct confirmation_job *report = job_new(sizeof *report, run_report);
     if (!report)
@@ -229,7 +231,7 @@ static void run_unsubscribed(struct job *job, struct database *database,
     ledger_receive(database, removed->integration, OUTCOME_IGNORED, 1);
 }
 
-bool store_unsubscribed(struct store *store, const char *integration, const char *topic)
+bool unsubscribed_here(struct store *store, const char *integration, const char *topic)
 {
     struct confirmation_job *removed = job_new(sizeof *removed, run_unsubscribed);
     if (!removed)

@@ -99,14 +99,14 @@ static bool let_followers_go(struct database *database, int64_t id)
         database,
         "UPDATE delivery SET after = coalesce((SELECT max(d.id) FROM delivery AS d"
         " WHERE d.alert_key = delivery.alert_key AND d.scope = delivery.scope AND d.state < 2"
-        " AND d.id < delivery.id AND d.id <> ?1 AND (d.route = delivery.route"
+        " AND d.after <> -1 AND d.id < delivery.id AND d.id <> ?1 AND (d.route = delivery.route"
         " OR d.flashduty_key = delivery.flashduty_key)), 0) WHERE after = ?1 AND after > 0",
         "i", id);
     return count > 0;
 }
 
-bool delivery_finish(struct database *database, const struct delivery_row *row,
-                     enum delivery_state state, const char *code, const char *message)
+bool delivery_end(struct database *database, const struct delivery_row *row,
+                  enum delivery_state state, const char *code, const char *message)
 {
     database_run(database,
                  "UPDATE delivery SET state = ?1, finished_ms = ?2, code = ?3, message = ?4,"
@@ -114,6 +114,13 @@ bool delivery_finish(struct database *database, const struct delivery_row *row,
                  "iitti", (int64_t)state, database_wall_ms(database), code, message, row->id);
     bool lets_go = let_followers_go(database, row->id);
     alert_settle(database, row->alert_id);
+    return lets_go;
+}
+
+bool delivery_finish(struct database *database, const struct delivery_row *row,
+                     enum delivery_state state, const char *code, const char *message)
+{
+    bool lets_go = delivery_end(database, row, state, code, message);
     counter_add(database, COUNTER_FINISHED, row->integration, delivery_state_names[state], 1);
     return lets_go;
 }
@@ -146,6 +153,19 @@ void delivery_forget(struct database *database, int64_t id, int64_t alert_id, co
                  "i", alert_id);
     if (gone > 0)
         volume_add(database, has_share ? scope : NULL, -gone);
+}
+
+void delivery_hold_again(struct database *database, int64_t id)
+{
+    database_run(database, "UPDATE delivery SET after = ?1 WHERE id = ?2", "ii",
+                 (int64_t)AFTER_HELD, id);
+    (void)let_followers_go(database, id);
+}
+
+void delivery_remove(struct database *database, int64_t id, int64_t alert_id, const char *scope)
+{
+    delivery_forget(database, id, alert_id, scope);
+    (void)let_followers_go(database, id);
 }
 
 /* The oldest finished one; false if there is none. scope: of this one, or NULL. */
@@ -187,9 +207,29 @@ bool volume_is_ample(struct database *database, const struct store_limits *limit
            kept(database, "") + AMPLE < limits->outbox_limit;
 }
 
+/* What is over waits there to be moved and stays, however much it is: only what waits fills a
+ * spool. It is counted where it matters. */
+static bool spool_has_room(struct database *database, const struct store_limits *limits,
+                           const char *scope, int64_t own)
+{
+    int64_t of_scope = kept(database, scope);
+    if (of_scope - own >= key_share(limits))
+        of_scope = database_number(database, 0,
+                                   "SELECT count(*) FROM delivery WHERE scope = ?1 AND state = 0",
+                                   "t", scope);
+    if (of_scope - own >= key_share(limits))
+        return false;
+    int64_t of_all = kept(database, "");
+    if (of_all - own >= limits->outbox_limit)
+        of_all = database_number(database, 0, "SELECT count(*) FROM delivery WHERE state = 0", "");
+    return of_all - own < limits->outbox_limit && !database_failed(database);
+}
+
 bool volume_has_room(struct database *database, const struct store_limits *limits,
                      const char *scope, int64_t own)
 {
+    if (limits->is_spool)
+        return spool_has_room(database, limits, scope, own);
     bool has_share = kept(database, scope) > 0;
     while (has_share && kept(database, scope) - own >= key_share(limits)) {
         if (!forget_oldest(database, scope))
@@ -227,8 +267,7 @@ void delivery_refuse(struct database *database, const struct delivery_row *row)
     database_run(database,
                  "DELETE FROM seen WHERE message_id = ?1 AND scope = ?2 AND alert_id = ?3", "tti",
                  message_id, row->scope, row->alert_id);
-    delivery_forget(database, row->id, row->alert_id, row->scope);
-    (void)let_followers_go(database, row->id);
+    delivery_remove(database, row->id, row->alert_id, row->scope);
     /* It was not taken: it is not the newest, and a recovery has closed nothing. */
     database_run(database,
                  "UPDATE memory SET newest_s = coalesce((SELECT max(time_s) FROM alert"

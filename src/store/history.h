@@ -280,6 +280,9 @@ struct outbox_figures {
     int64_t confirmations;                             /* that wait */
     int64_t drained_ms;                                /* when it was drained last; 0: never */
 };
+/* How many alerts are kept. */
+bool history_count(struct history *history, int64_t *alerts, struct error *error)
+    __attribute__((nonnull));
 bool history_figures(struct history *history, struct outbox_figures *figures, struct error *error)
     __attribute__((nonnull));
 

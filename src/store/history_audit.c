@@ -88,6 +88,15 @@ bool history_figures(struct history *history, struct outbox_figures *figures, st
     return history_end(history, error);
 }
 
+bool history_count(struct history *history, int64_t *alerts, struct error *error)
+{
+    *alerts = 0;
+    if (!history_begin(history, error))
+        return false;
+    *alerts = database_number(history->database, 0, "SELECT count(*) FROM alert", "");
+    return history_end(history, error);
+}
+
 /* ---- the audit ---- */
 
 static void audit_sums(struct database *database, struct text *problems)

@@ -111,7 +111,7 @@ static void wait_again(const struct ordered *one)
                         "ttitt", one->alert_key, one->row.scope, one->row.id, one->route, one->key);
     database_run(one->database,
                  "UPDATE delivery SET after = ?1 WHERE alert_key = ?2 AND scope = ?3"
-                 " AND state < 2 AND state = 0 AND id > ?1 AND after < ?1"
+                 " AND state < 2 AND state = 0 AND id > ?1 AND after >= 0 AND after < ?1"
                  " AND (route = ?4 OR flashduty_key = ?5)",
                  "itttt", one->row.id, one->alert_key, one->row.scope, one->route, one->key);
     database_run(one->database,

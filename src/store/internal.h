@@ -44,6 +44,57 @@ void *job_new(size_t size, void (*run)(struct job *, struct database *,
 bool job_run(struct store *store, struct job *job) __attribute__((nonnull, warn_unused_result));
 void job_free(struct store *store, struct job *job) __attribute__((nonnull(1)));
 
+/* ---- one store ---- */
+
+/* The store's spool; NULL: it has none. */
+struct spool *store_spool(const struct store *store) __attribute__((nonnull));
+
+/* Whether the last that was to be written could not be: the writer's thread goes on trying, so that
+ * nobody else needs to. Only of one that lasts and has a spool. */
+bool store_is_down(struct store *store) __attribute__((nonnull));
+
+/* What the functions of store.h do, in this very store: whether a spool takes it is not decided
+ * here. Ids are the store's own, but for those of tries. */
+bool is_writable_here(struct store *store, struct error *error) __attribute__((nonnull));
+
+/* Takes in those events that are not spooled. only_held: of these again those whose alert the store
+ * holds already, which become spooled; *is_empty says whether it holds none at all. */
+struct receiving {
+    bool only_held;
+    int64_t lease_ms;
+    bool is_empty;
+};
+bool receive_here(struct store *store, struct store_event *events, size_t count,
+                  struct receiving *how, struct arena *arena)
+    __attribute__((nonnull, warn_unused_result));
+/* Reads whether the store holds an earlier event of each. */
+void look_behind(struct store *store, struct store_event *events, size_t count)
+    __attribute__((nonnull));
+/* Of the tries only those of the spool's deliveries, or only the others. */
+bool report_here(struct store *store, struct store_try *tries, size_t count, bool is_spool)
+    __attribute__((nonnull, warn_unused_result));
+bool accept_here(struct store *store, const struct store_event *event, const struct store_try *one)
+    __attribute__((nonnull, warn_unused_result));
+bool claim_here(struct store *store, struct store_claim *claims, size_t limit, size_t *count,
+                int64_t lease_ms, int64_t *next_ms, struct arena *arena)
+    __attribute__((nonnull, warn_unused_result));
+bool is_due_here(struct store *store) __attribute__((nonnull));
+bool set_key_here(struct store *store, const char *scope, const struct destination *route)
+    __attribute__((nonnull, warn_unused_result));
+bool tidy_here(struct store *store, bool *more) __attribute__((nonnull, warn_unused_result));
+bool confirmed_here(struct store *store, const struct store_confirmation *confirmation)
+    __attribute__((nonnull, warn_unused_result));
+/* *is_refused: it works, and must not keep it. */
+bool keep_confirmation_here(struct store *store, const struct store_confirmation *confirmation,
+                            bool *is_refused) __attribute__((nonnull, warn_unused_result));
+bool claim_confirmation_here(struct store *store, struct store_confirmation *confirmation,
+                             struct arena *arena) __attribute__((nonnull, warn_unused_result));
+bool report_confirmation_here(struct store *store, const struct store_confirmation *confirmation,
+                              bool is_confirmed, const char *reason)
+    __attribute__((nonnull, warn_unused_result));
+bool unsubscribed_here(struct store *store, const char *integration, const char *topic)
+    __attribute__((nonnull, warn_unused_result));
+
 /* Whether looking into the store is worth trying: not while its server is out of reach. */
 bool store_may_be_read(struct store *store) __attribute__((nonnull));
 
@@ -63,6 +114,14 @@ void ledger_receive(struct database *database, const char *integration, enum out
                     int64_t count) __attribute__((nonnull));
 void ledger_refuse(struct database *database, const char *integration, enum refusal refusal,
                    int64_t count) __attribute__((nonnull));
+/* The same without the counters, and back. */
+void ledger_enter(struct database *database, const char *integration, enum outcome outcome)
+    __attribute__((nonnull));
+void ledger_leave(struct database *database, const char *integration, enum outcome outcome)
+    __attribute__((nonnull));
+/* Adds to a place by its name. */
+void ledger_add(struct database *database, const char *integration, const char *place,
+                int64_t count) __attribute__((nonnull));
 void ledger_move(struct database *database, const char *integration, enum outcome from,
                  enum outcome to) __attribute__((nonnull));
 
@@ -112,8 +171,12 @@ struct delivery_row {
 bool delivery_read(struct database *database, int64_t id, struct arena *arena,
                    struct delivery_row *row) __attribute__((nonnull));
 
-/* Ends a delivery in a state, lets go what waits behind it, and moves its alert in the ledger.
- * Returns whether something waited. */
+/* Ends a delivery in a state, lets go what waits behind it, moves its alert in the ledger, and
+ * counts it. Returns whether something waited. delivery_end does not count: who has delivered it
+ * has. */
+bool delivery_end(struct database *database, const struct delivery_row *row,
+                  enum delivery_state state, const char *code, const char *message)
+    __attribute__((nonnull));
 bool delivery_finish(struct database *database, const struct delivery_row *row,
                      enum delivery_state state, const char *code, const char *message)
     __attribute__((nonnull));
@@ -136,6 +199,17 @@ void delivery_refuse(struct database *database, const struct delivery_row *row)
 void delivery_forget(struct database *database, int64_t id, int64_t alert_id, const char *scope)
     __attribute__((nonnull));
 
+/* The same of one that need not be finished: what waits behind it goes. */
+void delivery_remove(struct database *database, int64_t id, int64_t alert_id, const char *scope)
+    __attribute__((nonnull));
+
+/* What was to be moved is held as before, and nothing waits behind it. */
+void delivery_hold_again(struct database *database, int64_t id) __attribute__((nonnull));
+
+/* Ends leases that are over: whoever had these is dead, or could not report. */
+void leases_end(struct database *database, int64_t now_ms, int64_t steady_ms)
+    __attribute__((nonnull));
+
 /* What one step of sending does to a store. */
 void try_apply(struct database *database, const struct store_limits *limits, struct arena *arena,
                struct store_try *one, bool *is_durable) __attribute__((nonnull));
@@ -143,6 +217,12 @@ void try_apply(struct database *database, const struct store_limits *limits, str
 /* A copy of what goes in. */
 void event_copy(struct arena *arena, struct store_event *copy, const struct store_event *event)
     __attribute__((nonnull));
+
+/* Of deliveries that wait for nothing in the store but are not to be claimed: recoveries in a
+ * spool, whose triggers may be in the database. Nothing waits behind them until they are being
+ * moved. SQL compares with these. */
+#define AFTER_HELD (-1)
+#define AFTER_MOVING (-2)
 
 /* Takes one event in; in a part of the transaction of its own. sends_left: how many sends may begin
  * yet. */

@@ -33,7 +33,7 @@ int64_t counter_read(struct database *database, const char *name, const char *in
 
 /* ---- the ledger ---- */
 
-static void add(struct database *database, const char *integration, const char *place,
+void ledger_add(struct database *database, const char *integration, const char *place,
                 int64_t count)
 {
     database_run(database,
@@ -45,19 +45,31 @@ static void add(struct database *database, const char *integration, const char *
 void ledger_receive(struct database *database, const char *integration, enum outcome outcome,
                     int64_t count)
 {
-    add(database, integration, "received", count);
-    add(database, integration, outcome_names[outcome], count);
+    ledger_add(database, integration, "received", count);
+    ledger_add(database, integration, outcome_names[outcome], count);
     counter_add(database, COUNTER_VERIFIED, integration, "", count);
 }
 
 void ledger_refuse(struct database *database, const char *integration, enum refusal refusal,
                    int64_t count)
 {
-    add(database, integration, "received", count);
-    add(database, integration, outcome_names[OUTCOME_REFUSED], count);
+    ledger_add(database, integration, "received", count);
+    ledger_add(database, integration, outcome_names[OUTCOME_REFUSED], count);
     counter_add(database, COUNTER_REFUSED, integration, refusal_names[refusal], count);
     if (refusal >= REFUSAL_FULL)
         counter_add(database, COUNTER_VERIFIED, integration, "", count);
+}
+
+void ledger_enter(struct database *database, const char *integration, enum outcome outcome)
+{
+    ledger_add(database, integration, "received", 1);
+    ledger_add(database, integration, outcome_names[outcome], 1);
+}
+
+void ledger_leave(struct database *database, const char *integration, enum outcome outcome)
+{
+    ledger_add(database, integration, "received", -1);
+    ledger_add(database, integration, outcome_names[outcome], -1);
 }
 
 void ledger_move(struct database *database, const char *integration, enum outcome from,
@@ -65,6 +77,6 @@ void ledger_move(struct database *database, const char *integration, enum outcom
 {
     if (from == to)
         return;
-    add(database, integration, outcome_names[from], -1);
-    add(database, integration, outcome_names[to], 1);
+    ledger_add(database, integration, outcome_names[from], -1);
+    ledger_add(database, integration, outcome_names[to], 1);
 }

@@ -11,6 +11,7 @@
 #include "store/database.h"
 
 #define STORE_FILE "gateway.db"
+#define SPOOL_FILE "spool.db"
 
 bool store_is_server(const char *place)
 {
@@ -35,12 +36,22 @@ bool store_place_is_secret(const char *place)
     return is_secret;
 }
 
+static const char *place_of_file(struct arena *arena, const char *name)
+{
+    const char *folder = state_folder(arena, "");
+    return folder ? arena_printf(arena, "%s/%s", folder, name) : NULL;
+}
+
 const char *store_place(struct arena *arena, const char *configured)
 {
     if (configured)
         return *configured ? configured : NULL;
-    const char *folder = state_folder(arena, "");
-    return folder ? arena_printf(arena, "%s/" STORE_FILE, folder) : NULL;
+    return place_of_file(arena, STORE_FILE);
+}
+
+const char *store_spool_place(struct arena *arena, const char *place)
+{
+    return store_is_server(place) ? place_of_file(arena, SPOOL_FILE) : NULL;
 }
 
 static const char *owner_of(struct arena *arena, const char *path)
@@ -72,22 +83,36 @@ static bool is_usable(struct arena *arena, const char *path, struct error *error
         owner, strerror(errno), owner);
 }
 
-const char *store_find(struct arena *arena, const char *configured, struct error *error)
+/* A file of a name in any of the places; NULL: there is none. */
+static const char *find_file(struct arena *arena, const char *name, struct error *error)
 {
     const char *places[STATE_FOLDER_PLACES];
+    size_t count = state_folder_places(arena, places);
+    for (size_t i = 0; i < count && !error->code; i++) {
+        const char *path = arena_printf(arena, "%s/%s", places[i], name);
+        if (is_usable(arena, path, error))
+            return path;
+    }
+    return NULL;
+}
+
+const char *store_spool_find(struct arena *arena, const char *place, struct error *error)
+{
+    return store_is_server(place) ? find_file(arena, SPOOL_FILE, error) : NULL;
+}
+
+const char *store_find(struct arena *arena, const char *configured, struct error *error)
+{
     if (configured && !*configured) {
         error_set(error, ERROR_NOT_FOUND, "the configuration says store = \"none\"");
         return NULL;
     }
     if (configured && database_is_server(configured))
         return configured;
-    size_t count = configured ? 0 : state_folder_places(arena, places);
     const char *path = configured;
-    bool is_found = configured && is_usable(arena, path, error);
-    for (size_t i = 0; i < count && !is_found && !error->code; i++) {
-        path = arena_printf(arena, "%s/" STORE_FILE, places[i]);
-        is_found = is_usable(arena, path, error);
-    }
+    if (!configured)
+        path = find_file(arena, STORE_FILE, error);
+    bool is_found = path && (!configured || is_usable(arena, path, error));
     if (!is_found)
         error_set(error, ERROR_NOT_FOUND, "there is no store%s%s", configured ? " at " : "",
                   configured ? configured : ": nothing was received yet, or by another user");

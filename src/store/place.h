@@ -23,6 +23,15 @@ bool store_place_is_secret(const char *place) __attribute__((nonnull));
  * see struct config. */
 const char *store_place(struct arena *arena, const char *configured) __attribute__((nonnull(1)));
 
+/* For a process that keeps things: the file of this node's spool, where the store is a server's; in
+ * this user's state folder, which is made. NULL: a file needs none, or there is no folder. */
+const char *store_spool_place(struct arena *arena, const char *place) __attribute__((nonnull));
+
+/* For one that looks: the spool that is there. NULL: there is none, or with an error none that this
+ * user may use. */
+const char *store_spool_find(struct arena *arena, const char *place, struct error *error)
+    __attribute__((nonnull));
+
 /* For one that looks: the store that is there. Never makes one, and never falls back past one that
  * exists but that this user may not use. A server is not asked. On NULL the error is
  * ERROR_NOT_FOUND if there is none, or ERROR_FORBIDDEN and says whose it is. */

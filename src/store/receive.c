@@ -2,20 +2,7 @@
 
 #include "base/limits.h"
 #include "store/history.h"
-#include "store/internal.h"
-
-/* An event while it is taken in. */
-struct intake {
-    struct database *database;
-    const struct store_limits *limits;
-    struct arena *arena;
-    struct store_event *event;
-    int64_t now_ms, lease_ms;
-    int64_t time_s; /* the vendor's time if it says which event is newer; else 0 */
-    int64_t rank;
-    int64_t alert_id;
-    size_t *sends_left; /* that the request may begin */
-};
+#include "store/intake.h"
 
 /* ---- repeats and late events ---- */
 
@@ -47,7 +34,7 @@ static int64_t comparable_time(const struct store_event *event, int64_t now_ms)
     return event->time_s <= now_ms / 1000 + CLOCK_TOLERANCE_S ? event->time_s : 0;
 }
 
-static bool is_stale(const struct intake *in)
+bool intake_is_stale(const struct intake *in)
 {
     int64_t newest_s = database_number(
         in->database, 0, "SELECT newest_s FROM memory WHERE alert_key = ?1 AND scope = ?2", "tt",
@@ -84,8 +71,7 @@ static const char *present_key(const struct store_event *event, const char *rout
     return remembered;
 }
 
-/* A recovery goes where its trigger went, whatever the routes say by now. */
-static void choose_destinations(struct intake *in)
+void intake_choose_destinations(struct intake *in)
 {
     struct store_event *event = in->event;
     struct rows rows = {in->database, NULL};
@@ -125,7 +111,7 @@ static void remember_alert(struct intake *in)
                      in->alert_id, event->message_id, event->scope);
 }
 
-static void remember_state(struct intake *in)
+void intake_remember_state(struct intake *in)
 {
     const struct store_event *event = in->event;
     bool is_trigger = event->severity != SEVERITY_OK;
@@ -150,8 +136,7 @@ static void remember_state(struct intake *in)
                      event->deliveries[i].flashduty_key);
 }
 
-/* Critical first, then Warning, Info, and recoveries of each. */
-static int64_t rank_of(const struct intake *in)
+int64_t intake_rank(const struct intake *in)
 {
     if (in->event->severity != SEVERITY_OK)
         return (int64_t)in->event->severity;
@@ -164,18 +149,18 @@ static int64_t rank_of(const struct intake *in)
 
 /* ---- now or later ---- */
 
-/* The delivery that has to be over before this one begins; 0 if there is none. */
-static int64_t predecessor(const struct intake *in, const struct store_delivery *delivery)
+int64_t intake_predecessor(const struct intake *in, const struct store_delivery *delivery)
 {
+    if (in->limits->is_spool && in->event->severity == SEVERITY_OK)
+        return AFTER_HELD;
     return database_number(in->database, 0,
                            "SELECT max(id) FROM delivery WHERE alert_key = ?1 AND scope = ?2"
-                           " AND state < 2 AND (route = ?3 OR flashduty_key = ?4)",
+                           " AND state < 2 AND after <> -1 AND (route = ?3 OR flashduty_key = ?4)",
                            "tttt", in->event->alert_key, in->event->scope, delivery->route,
                            delivery->flashduty_key);
 }
 
-/* An alert key ranks as its highest waiting event. */
-static void raise_rank(const struct intake *in, const struct store_delivery *delivery)
+void intake_raise_rank(const struct intake *in, const struct store_delivery *delivery)
 {
     database_run(in->database,
                  "UPDATE delivery SET rank = ?1 WHERE alert_key = ?2 AND scope = ?3 AND state < 2"
@@ -211,13 +196,13 @@ static const char *share_of(const struct store_event *event)
 static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
 {
     const struct store_event *event = in->event;
-    int64_t after = predecessor(in, delivery);
+    int64_t after = intake_predecessor(in, delivery);
     bool is_sent = after == 0 && *in->sends_left > 0 && is_send_free(in, delivery->flashduty_key);
     bool has_room = volume_has_room(in->database, in->limits, event->scope, 0);
     if (!is_sent && !has_room)
         return false;
-    if (after)
-        raise_rank(in, delivery);
+    if (after > 0)
+        intake_raise_rank(in, delivery);
     if (is_sent) {
         pace_take(in->database, in->limits, delivery->flashduty_key);
         --*in->sends_left;
@@ -256,14 +241,14 @@ static enum outcome take(struct intake *in, bool *is_durable)
     bool is_waiting = false;
     if (is_repeat(in, is_durable))
         return OUTCOME_DUPLICATE;
-    if (is_stale(in))
+    if (intake_is_stale(in))
         return OUTCOME_STALE;
-    choose_destinations(in);
+    intake_choose_destinations(in);
     if (event->delivery_count == 0)
         return OUTCOME_UNROUTED;
-    in->rank = rank_of(in);
+    in->rank = intake_rank(in);
     remember_alert(in);
-    remember_state(in);
+    intake_remember_state(in);
     for (size_t i = 0; i < event->delivery_count; i++) {
         if (!begin_delivery(in, &event->deliveries[i]))
             return OUTCOME_REFUSED;
@@ -318,17 +303,32 @@ struct receive_job {
     struct job job;
     struct store_event *events;
     size_t count;
-    int64_t lease_ms;
+    struct receiving how;
 };
+
+static bool is_held(struct database *database, const struct store_event *event)
+{
+    return database_number(database, 0,
+                           "SELECT 1 FROM alert WHERE alert_key = ?1 AND scope = ?2 LIMIT 1", "tt",
+                           event->alert_key, event->scope) != 0;
+}
 
 static void run_receive(struct job *job, struct database *database,
                         const struct store_limits *limits)
 {
     struct receive_job *receive = (struct receive_job *)job;
+    struct receiving *how = &receive->how;
     size_t sends_left = SENDS_OF_A_REQUEST_MAX;
-    for (size_t i = 0; i < receive->count; i++)
-        event_take(database, limits, &job->arena, &receive->events[i], receive->lease_ms,
-                   &sends_left, &job->is_durable);
+    how->is_empty =
+        how->only_held && database_number(database, 0, "SELECT 1 FROM alert LIMIT 1", "") == 0;
+    for (size_t i = 0; i < receive->count; i++) {
+        struct store_event *event = &receive->events[i];
+        event->delivery_count = 0;
+        event->is_spooled = how->only_held && !how->is_empty && is_held(database, event);
+        if (!how->only_held || event->is_spooled)
+            event_take(database, limits, &job->arena, event, how->lease_ms, &sends_left,
+                       &job->is_durable);
+    }
 }
 
 /* Nobody sends what was taken in too late: it went out without the store, or was answered 503. */
@@ -392,7 +392,7 @@ static void copy_decision(struct arena *arena, struct store_event *event,
 }
 
 /* What cannot be written may be there to read. */
-static void look_behind(struct store *store, struct store_event *events, size_t count)
+void look_behind(struct store *store, struct store_event *events, size_t count)
 {
     struct error ignored = {0};
     struct database *reader =
@@ -409,23 +409,31 @@ static void look_behind(struct store *store, struct store_event *events, size_t 
     database_close(reader);
 }
 
-bool store_receive(struct store *store, struct store_event *events, size_t count, int64_t lease_ms,
-                   struct arena *arena)
+bool receive_here(struct store *store, struct store_event *events, size_t count,
+                  struct receiving *how, struct arena *arena)
 {
     struct receive_job *receive = job_new(sizeof *receive, run_receive);
     if (!receive)
         return false;
     receive->job.withdraw = withdraw_receive;
-    receive->lease_ms = lease_ms;
-    receive->events = arena_alloc(&receive->job.arena, count * sizeof *receive->events);
-    receive->count = receive->events ? count : 0;
-    for (size_t i = 0; i < receive->count; i++)
-        event_copy(&receive->job.arena, &receive->events[i], &events[i]);
+    receive->how = *how;
+    receive->events = arena_alloc(&receive->job.arena, (count + 1) * sizeof *receive->events);
+    for (size_t i = 0; i < count && receive->events; i++) {
+        if (!events[i].is_spooled)
+            event_copy(&receive->job.arena, &receive->events[receive->count++], &events[i]);
+    }
     bool has_worked = job_run(store, &receive->job);
-    for (size_t i = 0; i < receive->count && has_worked; i++)
-        copy_decision(arena, &events[i], &receive->events[i]);
-    if (!has_worked)
-        look_behind(store, events, count);
+    size_t place = 0;
+    for (size_t i = 0; i < count && has_worked; i++) {
+        if (events[i].is_spooled)
+            continue;
+        const struct store_event *taken = &receive->events[place++];
+        if (!how->only_held || taken->is_spooled)
+            copy_decision(arena, &events[i], taken);
+        events[i].is_spooled = taken->is_spooled;
+    }
+    if (has_worked)
+        how->is_empty = receive->how.is_empty;
     job_free(store, &receive->job);
     return has_worked;
 }

@@ -256,23 +256,35 @@ static void copy_try(struct arena *arena, struct store_try *copy, const struct s
     copy->kind = arena_string(arena, one->kind);
 }
 
-bool store_report(struct store *store, struct store_try *tries, size_t count)
+static bool is_for(const struct store_try *one, bool is_spool)
+{
+    return (one->delivery_id < 0) == is_spool;
+}
+
+bool report_here(struct store *store, struct store_try *tries, size_t count, bool is_spool)
 {
     struct report_job *report = job_new(sizeof *report, run_report);
     if (!report)
         return false;
-    report->tries = arena_alloc(&report->job.arena, count * sizeof *report->tries);
-    report->count = report->tries ? count : 0;
-    for (size_t i = 0; i < report->count; i++) {
-        copy_try(&report->job.arena, &report->tries[i], &tries[i]);
+    report->tries = arena_alloc(&report->job.arena, (count + 1) * sizeof *report->tries);
+    for (size_t i = 0; i < count && report->tries; i++) {
+        if (!is_for(&tries[i], is_spool))
+            continue;
+        struct store_try *copy = &report->tries[report->count++];
+        copy_try(&report->job.arena, copy, &tries[i]);
+        copy->delivery_id = is_spool ? -copy->delivery_id : copy->delivery_id;
         /* Or it would be sent a second time. */
-        report->job.must_stay |= tries[i].verdict == TRY_ACCEPTED;
+        report->job.must_stay |= copy->verdict == TRY_ACCEPTED;
     }
-    bool has_worked = job_run(store, &report->job);
-    for (size_t i = 0; i < report->count && has_worked; i++) {
-        tries[i].state = report->tries[i].state;
-        tries[i].lease = report->tries[i].lease;
-        tries[i].lets_go = report->tries[i].lets_go;
+    bool has_worked = (report->count == 0 && report->tries) || job_run(store, &report->job);
+    size_t place = 0;
+    for (size_t i = 0; i < count && has_worked; i++) {
+        if (!is_for(&tries[i], is_spool))
+            continue;
+        const struct store_try *applied = &report->tries[place++];
+        tries[i].state = applied->state;
+        tries[i].lease = applied->lease;
+        tries[i].lets_go = applied->lets_go;
     }
     job_free(store, &report->job);
     return has_worked;
@@ -294,7 +306,7 @@ static void run_accept(struct job *job, struct database *database,
     }
 }
 
-bool store_accept(struct store *store, struct store_event *event, struct store_try *try_made)
+bool accept_here(struct store *store, const struct store_event *event, const struct store_try *one)
 {
     struct report_job *report = job_new(sizeof *report, run_accept);
     if (!report)
@@ -302,7 +314,7 @@ bool store_accept(struct store *store, struct store_event *event, struct store_t
     report->tries = arena_alloc(&report->job.arena, sizeof *report->tries);
     event_copy(&report->job.arena, &report->event, event);
     if (report->tries)
-        copy_try(&report->job.arena, &report->tries[0], try_made);
+        copy_try(&report->job.arena, &report->tries[0], one);
     bool has_worked = job_run(store, &report->job);
     job_free(store, &report->job);
     return has_worked;

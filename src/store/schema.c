@@ -126,6 +126,24 @@ static const char *const second_version[] = {
     "CREATE INDEX delivery_by_route ON delivery (scope, route, flashduty_key) WHERE state = 0",
 };
 
+static const char *const third_version[] = {
+    /* What came from spools, see move.c, by a random token that it was given there, and the alert
+     * that it became, 0 if none. */
+    "CREATE TABLE moved (token TEXT PRIMARY KEY, became INTEGER NOT NULL,"
+    " moved_ms INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX moved_by_time ON moved (moved_ms)",
+
+    /* In a spool, the tokens of what is to be moved. kind: enum moving_kind. */
+    "CREATE TABLE moving (kind INTEGER NOT NULL, id INTEGER NOT NULL, token TEXT NOT NULL,"
+    " PRIMARY KEY (kind, id)) WITHOUT ROWID",
+
+    /* And what was taken out of its ledger, counters and subscriptions for that. kind: enum
+     * count_kind. */
+    "CREATE TABLE moving_count (kind INTEGER NOT NULL, name TEXT NOT NULL,"
+    " integration TEXT NOT NULL, detail TEXT NOT NULL, value INTEGER NOT NULL,"
+    " PRIMARY KEY (kind, name, integration, detail)) WITHOUT ROWID",
+};
+
 /* A row makes the version of its place + 1 out of the one before. */
 static const struct {
     const char *const *statements;
@@ -133,6 +151,7 @@ static const struct {
 } migrations[SCHEMA_VERSION] = {
     {first_version, sizeof first_version / sizeof *first_version},
     {second_version, sizeof second_version / sizeof *second_version},
+    {third_version, sizeof third_version / sizeof *third_version},
 };
 
 int64_t schema_version(struct database *database)

@@ -8,7 +8,7 @@
 #include "store/database.h"
 
 /* The version that this program reads and writes. */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* The version of the store: 0 when it is new, -1 when it cannot be told. */
 int64_t schema_version(struct database *database) __attribute__((nonnull));

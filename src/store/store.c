@@ -19,6 +19,7 @@
 #include "store/internal.h"
 #include "store/place.h"
 #include "store/schema.h"
+#include "store/spool.h"
 
 /* A store that cannot be opened is tried again after this. */
 #define REOPEN_MS 1000
@@ -53,7 +54,8 @@ struct store {
     struct arena arena;
     const char *name; /* of path, to be shown */
     bool is_server, is_lasting;
-    int lead; /* the lock file's descriptor while this process drains; -1 else */
+    struct spool *spool; /* NULL: none */
+    int lead;            /* the lock file's descriptor while this process drains; -1 else */
 
     pthread_mutex_t mutex;
     pthread_cond_t submitted;
@@ -64,6 +66,7 @@ struct store {
     struct job *jobs, **jobs_end;
     struct counts counts;
     bool is_stopping, has_thread, is_connected;
+    bool is_down;      /* see store_is_down */
     char failure[512]; /* why it cannot be used; "" while it can */
     pthread_t thread;
 
@@ -128,7 +131,11 @@ static void set_failure(struct store *store, const char *failure)
     pthread_mutex_unlock(&store->mutex);
     if (is_news && is_failing)
         log_event(LOG_ERROR, "the store cannot be used", "store", store->name, "reason", failure,
-                  "effect", "alerts go out without it; what Flashduty does not accept is 503",
+                  "effect",
+                  store->spool             ? "alerts are kept in this node's spool until it can be"
+                  : store->limits.is_spool ? "without a database nothing is kept either"
+                                           : "alerts go out without it; what Flashduty does not "
+                                             "accept is 503",
                   NULL);
     else if (is_news)
         log_event(LOG_INFO, "the store can be used again", "store", store->name, NULL);
@@ -139,6 +146,22 @@ static void note_connection(struct store *store, bool is_connected)
     pthread_mutex_lock(&store->mutex);
     store->is_connected = is_connected;
     pthread_mutex_unlock(&store->mutex);
+}
+
+/* Only where the writer's thread looks whether it is up again. */
+static void set_down(struct store *store, bool is_down)
+{
+    pthread_mutex_lock(&store->mutex);
+    store->is_down = is_down && store->spool && store->is_lasting;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+bool store_is_down(struct store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    bool is_down = store->is_down;
+    pthread_mutex_unlock(&store->mutex);
+    return is_down;
 }
 
 static void disconnect(struct store *store)
@@ -295,7 +318,7 @@ static enum written write_once(struct store *store, struct job *jobs, int64_t pa
         is_whole =
             database_begin(database, patience_ms) && run_jobs(store, jobs, true, &is_durable);
     }
-    return is_whole ? commit(store, is_durable, problem) : undo(store, problem);
+    return is_whole ? commit(store, is_durable || store->spool, problem) : undo(store, problem);
 }
 
 /* What has become of what is in doubt, once whoever had begun it has ended; it is settled then, but
@@ -399,6 +422,7 @@ static enum written write_together(struct store *store, struct job *jobs, int64_
         job->has_worked = false;
     enum written written =
         settle_doubt(store, patience_ms) ? write_jobs(store, jobs, patience_ms) : NOT_WRITTEN;
+    set_down(store, written != WRITTEN);
     bool is_all_well = written == WRITTEN;
     for (struct job *job = jobs; job; job = job->next) {
         job->has_worked = job->has_worked && written == WRITTEN;
@@ -504,7 +528,8 @@ static void *write_for_all(void *context)
         wait_for_jobs(store, REWRITE_MS);
         is_stopping = store->is_stopping;
         struct job *jobs = take_jobs(store);
-        bool has_counts = store->counts.first != NULL;
+        /* What is down is tried: nobody else does it. */
+        bool has_counts = store->counts.first != NULL || store->is_down;
         pthread_mutex_unlock(&store->mutex);
         (void)settle_doubt(store, jobs ? PATIENCE_MS_MIN : STORE_PATIENCE_MS);
         write_staying(store, jobs ? PATIENCE_MS_MIN : STORE_PATIENCE_MS);
@@ -555,13 +580,15 @@ static void give_up(struct store *store, struct job *job)
 
 static bool run_by_thread(struct store *store, struct job *job)
 {
-    int64_t until_ms = clock_monotonic_ms() + STORE_PATIENCE_MS + QUEUE_PATIENCE_MS;
     pthread_mutex_lock(&store->mutex);
+    /* What is known to be down is not waited for. */
+    int64_t patience_ms = store->is_down ? 0 : STORE_PATIENCE_MS + QUEUE_PATIENCE_MS;
+    int64_t until_ms = clock_monotonic_ms() + patience_ms;
     struct waiter *waiter = waiters_lend(&store->waiters);
     bool is_started = waiter && start_thread(store) && !store->is_stopping, is_in_time = true;
     bool is_first = !store->jobs;
     if (is_started) {
-        job->until_ms = until_ms - QUEUE_PATIENCE_MS;
+        job->until_ms = patience_ms ? until_ms - QUEUE_PATIENCE_MS : until_ms;
         job->waiter = waiter;
         job->holders++;
         *store->jobs_end = job;
@@ -579,8 +606,10 @@ static bool run_by_thread(struct store *store, struct job *job)
         waiters_take_back(&store->waiters, waiter);
     /* One that stays may be under way again. */
     bool has_worked = is_started && job->is_over && !job->is_staying && job->has_worked;
-    if (is_started && !job->is_over)
+    if (is_started && !job->is_over) {
         give_up(store, job);
+        store->is_down = store->spool;
+    }
     pthread_mutex_unlock(&store->mutex);
     return has_worked;
 }
@@ -651,6 +680,37 @@ struct store *store_new(const char *path, const struct store_limits *limits, boo
     return store;
 }
 
+bool store_add_spool(struct store *store, const char *path, struct error *error)
+{
+    store->spool = spool_new(path, &store->limits, store->is_lasting, error);
+    return store->spool;
+}
+
+struct spool *store_spool(const struct store *store)
+{
+    return store->spool;
+}
+
+const char *store_spool_path(const struct store *store)
+{
+    return store->spool ? store_path(spool_store(store->spool)) : NULL;
+}
+
+/* What could not be written is counted by the spool. */
+static void hand_counts_over(struct store *store)
+{
+    struct store *spool = store->spool ? spool_store(store->spool) : NULL;
+    if (!spool)
+        return;
+    struct counts counts = take_counts(store);
+    put_back_counts(spool, &counts);
+    pthread_mutex_lock(&spool->mutex);
+    if (spool->is_lasting && counts.first)
+        (void)start_thread(spool);
+    pthread_mutex_unlock(&spool->mutex);
+    counts_clear(&counts);
+}
+
 static void destroy_all(struct job *jobs)
 {
     for (struct job *job = jobs, *next; job; job = next) {
@@ -669,7 +729,7 @@ void store_free(struct store *store)
     pthread_mutex_unlock(&store->mutex);
     if (store->has_thread)
         pthread_join(store->thread, NULL);
-    store->rewrite_ms = 0;
+    store->rewrite_ms = store->reopen_ms = 0;
     (void)settle_doubt(store, STORE_PATIENCE_MS);
     write_staying(store, STORE_PATIENCE_MS);
     destroy_all(store->staying);
@@ -679,6 +739,8 @@ void store_free(struct store *store)
         database_tidy(store->database, store->is_lasting ? DATABASE_ENDS : DATABASE_CLOSES);
     disconnect(store);
     store_follow(store);
+    hand_counts_over(store);
+    spool_free(store->spool);
     counts_clear(&store->counts);
     waiters_clear(&store->waiters);
     pthread_cond_destroy(&store->submitted);
@@ -691,8 +753,12 @@ void store_free(struct store *store)
 void store_set_limits(struct store *store, const struct store_limits *limits)
 {
     pthread_mutex_lock(&store->mutex);
+    bool is_spool = store->limits.is_spool;
     store->limits = *limits;
+    store->limits.is_spool = is_spool;
     pthread_mutex_unlock(&store->mutex);
+    if (store->spool)
+        store_set_limits(spool_store(store->spool), limits);
 }
 
 const char *store_path(const struct store *store)
@@ -717,7 +783,7 @@ static void run_probe(struct job *job, struct database *database, const struct s
                  "");
 }
 
-bool store_is_writable(struct store *store, struct error *error)
+bool is_writable_here(struct store *store, struct error *error)
 {
     struct job *job = job_new(sizeof *job, run_probe);
     if (!job)
@@ -745,23 +811,34 @@ static void run_nothing(struct job *job, struct database *database,
 static void count(struct store *store, const struct counted *what)
 {
     pthread_mutex_lock(&store->mutex);
-    counts_add(&store->counts, what, 1);
+    bool is_for_spool = store->is_down;
+    if (!is_for_spool)
+        counts_add(&store->counts, what, 1);
     if (store->is_lasting)
         (void)start_thread(store);
     pthread_mutex_unlock(&store->mutex);
+    if (is_for_spool)
+        count(spool_store(store->spool), what);
+}
+
+static bool write_counts(struct store *store)
+{
+    struct job *job = job_new(sizeof *job, run_nothing);
+    bool is_written = job && job_run(store, job);
+    job_free(store, job);
+    return is_written;
 }
 
 /* In a process that ends soon it is written now. */
 static void count_for_good(struct store *store, const struct counted *what, const char *words)
 {
     count(store, what);
-    if (store->is_lasting)
+    if (store->is_lasting || write_counts(store))
         return;
-    struct job *job = job_new(sizeof *job, run_nothing);
-    if (job && !job_run(store, job))
+    hand_counts_over(store);
+    if (!store->spool || !write_counts(spool_store(store->spool)))
         log_event(LOG_WARNING, "not counted", "integration", what->integration, "outcome", words,
                   NULL);
-    job_free(store, job);
 }
 
 void store_count(struct store *store, const char *integration, enum outcome outcome)
@@ -788,6 +865,12 @@ bool store_lead(struct store *store)
 {
     struct stat status;
     char path[4096];
+    if (store->spool) {
+        /* A count makes it. */
+        if (access(store_spool_path(store), F_OK))
+            (void)store_spooled(store);
+        return store_lead(spool_store(store->spool));
+    }
     if (store->lead >= 0 || store->is_server)
         return true;
     int length = snprintf(path, sizeof path, "%s-drain", store->path);
@@ -808,6 +891,8 @@ bool store_lead(struct store *store)
 
 void store_follow(struct store *store)
 {
+    if (store->spool)
+        store_follow(spool_store(store->spool));
     if (store->lead >= 0)
         close(store->lead);
     store->lead = -1;

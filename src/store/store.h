@@ -28,6 +28,9 @@ struct store_limits {
     long keep_days;
     long rate_per_second, rate_per_minute; /* of one Flashduty key; 0: none */
     long outbox_limit;
+    /* Set by the store itself: it is another's spool. What is over stays until it is moved, and
+     * recoveries are held. */
+    bool is_spool;
 };
 
 struct store;
@@ -37,6 +40,16 @@ struct store;
  * once a second: store_failure says why it cannot be used. NULL when out of memory. */
 struct store *store_new(const char *path, const struct store_limits *limits, bool is_lasting,
                         struct error *error) __attribute__((nonnull));
+
+/* Gives the store a spool, a store on SQLite at path: it takes what the store itself cannot, while
+ * its database is out of reach. Its alerts wait there to be moved (store_move); ids of deliveries
+ * and confirmations in it are negative. A store with a spool makes all that it commits durable.
+ * Called once, before anything else. */
+bool store_add_spool(struct store *store, const char *path, struct error *error)
+    __attribute__((nonnull));
+
+/* The path of its spool; NULL: it has none. */
+const char *store_spool_path(const struct store *store) __attribute__((nonnull));
 
 /* Writes what is still to be written, and closes. NULL is allowed. */
 void store_free(struct store *store);
@@ -106,6 +119,7 @@ struct store_event {
     enum outcome outcome; /* QUEUED, DUPLICATE, STALE, UNROUTED or REFUSED */
     bool is_unknown;      /* the key is to be accepted first: nothing was recorded */
     bool is_behind;       /* the store failed, but is known to hold an earlier event of the key */
+    bool is_spooled;      /* it was for the spool to take */
     const char *reason;   /* why REFUSED; "" else */
     struct store_delivery *deliveries; /* SENDING ones are the caller's to send, now */
     size_t delivery_count;
@@ -157,7 +171,9 @@ struct store_try {
 };
 
 /* Records tries and what follows from them. Durable on return if a delivery waits, is rejected or
- * has expired. False: not recorded; what was accepted is written as soon as that is possible. */
+ * has expired. False: not recorded; what was accepted is written as soon as that is possible. A
+ * state is filled in then, too: DELIVERED if it was accepted, and else REFUSED, but with a spool
+ * WAITING for what the database holds: somebody takes it over when its lease has ended. */
 bool store_report(struct store *store, struct store_try *tries, size_t count)
     __attribute__((nonnull, warn_unused_result));
 
@@ -191,6 +207,14 @@ bool store_is_due(struct store *store) __attribute__((nonnull));
 /* Waiting deliveries of a route get its present key. */
 bool store_set_key(struct store *store, const char *scope, const struct destination *route)
     __attribute__((nonnull, warn_unused_result));
+
+/* Moves some of what the spool holds into the store, in the order in which it came; *more says
+ * whether there is more that can be moved now. Once for each store: by the one that drains it.
+ * False: nothing was moved, because either cannot be used now. */
+bool store_move(struct store *store, bool *more) __attribute__((nonnull, warn_unused_result));
+
+/* How many alerts wait in the spool, 0 without one. -1: that cannot be told now. */
+int64_t store_spooled(struct store *store) __attribute__((nonnull));
 
 /* Removes what is older than it has to be kept, a little at a time: *more says whether there is
  * more. Expires what has waited for too long. */

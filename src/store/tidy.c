@@ -61,7 +61,8 @@ static void run_tidy(struct job *job, struct database *database, const struct st
     int64_t now_ms = database_wall_ms(database);
     int64_t keep_ms = now_ms - limits->keep_days * DAY_MS;
     tidy->more = expire(database, &job->arena, now_ms - EXPIRY_HOURS * HOUR_MS, &job->is_durable);
-    tidy->more |= forget_finished(database, keep_ms);
+    if (!limits->is_spool)
+        tidy->more |= forget_finished(database, keep_ms);
     tidy->more |=
         database_run(database,
                      "DELETE FROM seen WHERE (message_id, scope) IN (SELECT message_id,"
@@ -77,6 +78,11 @@ static void run_tidy(struct job *job, struct database *database, const struct st
                                " scope FROM memory WHERE is_open = 0 AND changed_ms < ?1 ORDER BY"
                                " changed_ms LIMIT ?2)",
                                "ii", keep_ms, (int64_t)TIDY_AT_ONCE) == TIDY_AT_ONCE;
+    tidy->more |=
+        database_run(database,
+                     "DELETE FROM moved WHERE token IN (SELECT token FROM moved"
+                     " WHERE moved_ms < ?1 ORDER BY moved_ms LIMIT ?2)",
+                     "ii", now_ms - SEEN_HOURS * HOUR_MS, (int64_t)TIDY_AT_ONCE) == TIDY_AT_ONCE;
     database_run(
         database,
         "UPDATE memory SET is_open = 0 WHERE (alert_key, scope) IN (SELECT alert_key, scope"
@@ -84,13 +90,16 @@ static void run_tidy(struct job *job, struct database *database, const struct st
         "ii", now_ms - OPEN_DAYS * DAY_MS, (int64_t)TIDY_AT_ONCE);
     database_run(database, "DELETE FROM confirmation WHERE state > 0 AND due_ms < ?1", "i",
                  keep_ms);
+    /* A spool that is not written to is known to be empty. */
+    if (limits->is_spool)
+        return;
     database_run(database,
                  "INSERT INTO fact VALUES ('drained_ms', ?1) ON CONFLICT (name) DO UPDATE"
                  " SET value = ?1",
                  "i", now_ms);
 }
 
-bool store_tidy(struct store *store, bool *more)
+bool tidy_here(struct store *store, bool *more)
 {
     struct tidy_job *tidy = job_new(sizeof *tidy, run_tidy);
     *more = false;

@@ -239,7 +239,8 @@ static const char *const audits[] = {
     "SELECT count(*) FROM delivery WHERE after > 0 AND state <> 0",
     "SELECT count(*) FROM delivery JOIN delivery AS before ON before.alert_key ="
     " delivery.alert_key AND before.scope = delivery.scope AND before.state < 2"
-    " AND before.id < delivery.id AND (before.route = delivery.route OR before.flashduty_key ="
+    " AND before.after <> -1 AND before.id < delivery.id AND (before.route = delivery.route OR "
+    "before.flashduty_key ="
     " delivery.flashduty_key) WHERE delivery.state = 1",
     /* What is counted twice is counted alike. */
     "SELECT (SELECT coalesce(sum(count), 0) FROM ledger WHERE place = 'refused')"

@@ -11,7 +11,7 @@ static const char *metrics_of(struct storing *storing, struct config *config)
     struct error error = {0};
     struct text out = {0};
     struct history *history = history_open(storing->path, &error);
-    metrics_write(history, config, &out);
+    metrics_write(history, config, 0, &out);
     history_close(history);
     return text_into(&out, &storing->arena);
 }

@@ -1,0 +1,874 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "store/history.h"
+#include "store/intake.h"
+#include "store/spool.h"
+
+/*
+ * What a spool holds is moved a page at a time, in three steps: read there, written to the
+ * database, removed there. Whoever dies between two of them leaves the tokens of a page in both:
+ * what the database has taken under a token it does not take again.
+ */
+
+/* Others wait for the database as long as a page takes. */
+#define PAGE 50
+#define TOKEN_BYTES 16
+
+enum moving_kind { MOVING_ALERT, MOVING_CONFIRMATION, MOVING_COUNTS };
+enum count_kind { COUNT_PLACE, COUNT_COUNTER, COUNT_MOMENT, COUNT_SUBSCRIPTION };
+
+_Static_assert((int)AFTER_HELD == -1 && (int)AFTER_MOVING == -2 && (int)SEVERITY_OK == 3 &&
+                   (int)DELIVERY_DELIVERED == 5,
+               "SQL compares with them");
+
+struct moving_delivery {
+    int64_t id;
+    struct store_delivery delivery;
+    int64_t created_ms, finished_ms, tries, rounds;
+    const char *code, *message;
+    struct store_try *made; /* the tries, in order */
+    size_t made_count;
+};
+
+struct moving_alert {
+    int64_t id;
+    const char *token;
+    struct store_event event; /* its destinations and routes are those of its deliveries */
+    int64_t received_ms;
+    bool is_promised, has_share;
+    bool is_held;      /* a recovery that has yet to be taken in */
+    bool is_overtaken; /* a later trigger of its alert was delivered */
+    struct moving_delivery *deliveries;
+    size_t delivery_count;
+};
+
+struct moving_confirmation {
+    int64_t id;
+    const char *token;
+    struct store_confirmation confirmation;
+    int64_t state, received_ms, due_ms, scheduled_ms, tries;
+};
+
+struct moving_count {
+    enum count_kind kind;
+    const char *name, *integration, *detail;
+    int64_t value;
+};
+
+struct page {
+    struct moving_alert *alerts;
+    struct moving_confirmation *confirmations;
+    struct moving_count *counts;
+    size_t alert_count, confirmation_count, count_count;
+    const char *counts_token;
+    bool more;     /* than this page, and could be moved */
+    bool is_empty; /* there is nothing in the spool at all */
+};
+
+struct page_job {
+    struct job job;
+    struct page page;
+};
+
+/* ---- reading a page ---- */
+
+/* One more at the end of items, which live in the arena and come by the page. */
+static void *grow(struct arena *arena, void *items, size_t count, size_t size)
+{
+    bool is_full = (count & (count - 1)) == 0;
+    size_t room = count ? 2 * count : 1;
+    if (!is_full)
+        return items;
+    char *longer = arena_alloc(arena, room * size);
+    if (longer && count > 0)
+        memcpy(longer, items, count * size);
+    return longer;
+}
+
+static const char *token_of(struct database *database, struct arena *arena, enum moving_kind kind,
+                            int64_t id)
+{
+    char fresh[2 * TOKEN_BYTES + 1];
+    if (!random_hex(TOKEN_BYTES, fresh)) {
+        arena->failed = true;
+        return "";
+    }
+    database_run(database,
+                 "INSERT INTO moving VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO NOTHING", "iit",
+                 (int64_t)kind, id, fresh);
+    struct rows rows = database_query(
+        database, "SELECT token FROM moving WHERE kind = ?1 AND id = ?2", "ii", (int64_t)kind, id);
+    const char *token = rows_next(&rows) ? arena_string(arena, rows_text(&rows, 0)) : "";
+    rows_end(&rows);
+    return token;
+}
+
+static void read_tries(struct database *database, struct arena *arena,
+                       struct moving_delivery *moving)
+{
+    struct rows rows = database_query(
+        database,
+        "SELECT started_ms, took_ms, status, verdict, code, message, request_id FROM try"
+        " WHERE delivery_id = ?1 ORDER BY number",
+        "i", moving->id);
+    while (rows_next(&rows)) {
+        moving->made = grow(arena, moving->made, moving->made_count, sizeof *moving->made);
+        if (!moving->made)
+            break;
+        moving->made[moving->made_count++] = (struct store_try){
+            .started_ms = rows_number(&rows, 0),
+            .took_ms = rows_number(&rows, 1),
+            .status = (long)rows_number(&rows, 2),
+            .verdict = (enum try_verdict)rows_number(&rows, 3),
+            .code = arena_string(arena, rows_text(&rows, 4)),
+            .message = arena_string(arena, rows_text(&rows, 5)),
+            .request_id = arena_string(arena, rows_text(&rows, 6)),
+        };
+    }
+    rows_end(&rows);
+}
+
+static void read_deliveries(struct database *database, struct arena *arena,
+                            struct moving_alert *alert)
+{
+    struct rows rows = database_query(
+        database,
+        "SELECT id, route, flashduty_key, state, after, created_ms, finished_ms, tries, rounds,"
+        " code, message FROM delivery WHERE alert_id = ?1 ORDER BY id",
+        "i", alert->id);
+    while (rows_next(&rows)) {
+        alert->deliveries =
+            grow(arena, alert->deliveries, alert->delivery_count, sizeof *alert->deliveries);
+        if (!alert->deliveries)
+            break;
+        alert->deliveries[alert->delivery_count++] = (struct moving_delivery){
+            .id = rows_number(&rows, 0),
+            .delivery = {0, 0, arena_string(arena, rows_text(&rows, 1)),
+                         arena_string(arena, rows_text(&rows, 2)),
+                         (enum delivery_state)rows_number(&rows, 3)},
+            .created_ms = rows_number(&rows, 5),
+            .finished_ms = rows_number(&rows, 6),
+            .tries = rows_number(&rows, 7),
+            .rounds = rows_number(&rows, 8),
+            .code = arena_string(arena, rows_text(&rows, 9)),
+            .message = arena_string(arena, rows_text(&rows, 10)),
+        };
+        alert->is_held |= rows_number(&rows, 4) < 0;
+    }
+    rows_end(&rows);
+    for (size_t i = 0; i < alert->delivery_count && alert->deliveries; i++)
+        read_tries(database, arena, &alert->deliveries[i]);
+}
+
+/* What comes later of the alert waits for a recovery from now on, as it will in the database. */
+static void hold_no_more(struct database *database, struct moving_alert *alert)
+{
+    database_run(database,
+                 "UPDATE delivery SET after = -2 WHERE alert_id = ?1 AND state = 0 AND after = -1",
+                 "i", alert->id);
+    alert->is_overtaken =
+        database_number(database, 0,
+                        "SELECT 1 FROM alert AS a WHERE a.alert_key = ?1 AND a.scope = ?2"
+                        " AND a.id > ?3 AND a.severity < 3 AND EXISTS (SELECT 1 FROM delivery AS d"
+                        " WHERE d.alert_id = a.id AND d.state = 5) LIMIT 1",
+                        "tti", alert->event.alert_key, alert->event.scope, alert->id) != 0;
+}
+
+static void read_rest(struct database *database, struct arena *arena, struct moving_alert *alert)
+{
+    struct store_event *event = &alert->event;
+    read_deliveries(database, arena, alert);
+    alert->token = token_of(database, arena, MOVING_ALERT, alert->id);
+    alert->has_share = database_number(database, 0, "SELECT kept FROM volume WHERE scope = ?1", "t",
+                                       event->scope) > 0;
+    if (alert->is_held)
+        hold_no_more(database, alert);
+    struct destination *destinations =
+        arena_alloc(arena, (alert->delivery_count + 1) * sizeof *destinations);
+    for (size_t i = 0; i < alert->delivery_count && destinations && alert->deliveries; i++)
+        destinations[i] = (struct destination){alert->deliveries[i].delivery.route,
+                                               alert->deliveries[i].delivery.flashduty_key};
+    event->destinations = event->routes = destinations;
+    event->destination_count = event->route_count = alert->delivery_count;
+}
+
+/* Those whose alert is being sent right now have to wait, with all that is of the same alert: what
+ * becomes of it is to be moved with it. */
+static void read_alerts(struct database *database, struct arena *arena, struct page *page)
+{
+    struct rows rows = database_query(
+        database,
+        "SELECT a.id, a.scope, a.integration, a.request_id, a.message_id, a.alert_key, a.severity,"
+        " a.title, a.event, a.time_s, a.received_ms, a.outcome, a.is_promised FROM alert AS a"
+        " WHERE NOT EXISTS (SELECT 1 FROM delivery AS d WHERE d.alert_key = a.alert_key"
+        " AND d.scope = a.scope AND d.state < 2 AND d.state = 1) ORDER BY a.id LIMIT ?1",
+        "i", (int64_t)PAGE + 1);
+    page->alerts = arena_alloc(arena, (PAGE + 1) * sizeof *page->alerts);
+    while (page->alerts && rows_next(&rows))
+        page->alerts[page->alert_count++] = (struct moving_alert){
+            .id = rows_number(&rows, 0),
+            .event = {.scope = arena_string(arena, rows_text(&rows, 1)),
+                      .integration = arena_string(arena, rows_text(&rows, 2)),
+                      .request_id = arena_string(arena, rows_text(&rows, 3)),
+                      .message_id = arena_string(arena, rows_text(&rows, 4)),
+                      .alert_key = arena_string(arena, rows_text(&rows, 5)),
+                      .severity = (enum severity)rows_number(&rows, 6),
+                      .title = arena_string(arena, rows_text(&rows, 7)),
+                      .json = arena_string(arena, rows_text(&rows, 8)),
+                      .time_s = rows_number(&rows, 9),
+                      .outcome = (enum outcome)rows_number(&rows, 11),
+                      .reason = ""},
+            .received_ms = rows_number(&rows, 10),
+            .is_promised = rows_number(&rows, 12) != 0,
+        };
+    rows_end(&rows);
+    page->more = page->alert_count > PAGE;
+    page->alert_count -= page->more;
+    for (size_t i = 0; i < page->alert_count; i++)
+        read_rest(database, arena, &page->alerts[i]);
+}
+
+static void read_confirmations(struct database *database, struct arena *arena, struct page *page)
+{
+    struct rows rows = database_query(
+        database,
+        "SELECT id, scope, integration, request_id, topic, url, host, is_private, reason, state,"
+        " received_ms, due_ms, scheduled_ms, tries FROM confirmation ORDER BY id LIMIT ?1",
+        "i", (int64_t)PAGE);
+    page->confirmations = arena_alloc(arena, PAGE * sizeof *page->confirmations);
+    while (page->confirmations && rows_next(&rows))
+        page->confirmations[page->confirmation_count++] = (struct moving_confirmation){
+            .id = rows_number(&rows, 0),
+            .confirmation = {.scope = arena_string(arena, rows_text(&rows, 1)),
+                             .integration = arena_string(arena, rows_text(&rows, 2)),
+                             .request_id = arena_string(arena, rows_text(&rows, 3)),
+                             .topic = arena_string(arena, rows_text(&rows, 4)),
+                             .url = arena_string(arena, rows_text(&rows, 5)),
+                             .host = arena_string(arena, rows_text(&rows, 6)),
+                             .is_private = rows_number(&rows, 7) != 0,
+                             .reason = arena_string(arena, rows_text(&rows, 8))},
+            .state = rows_number(&rows, 9),
+            .received_ms = rows_number(&rows, 10),
+            .due_ms = rows_number(&rows, 11),
+            .scheduled_ms = rows_number(&rows, 12),
+            .tries = rows_number(&rows, 13),
+        };
+    rows_end(&rows);
+    page->more |= page->confirmation_count == PAGE;
+    for (size_t i = 0; i < page->confirmation_count; i++)
+        page->confirmations[i].token =
+            token_of(database, arena, MOVING_CONFIRMATION, page->confirmations[i].id);
+}
+
+/* What is counted of alerts that are there no more, and of messages that never became one. It is
+ * taken out of the tables that others count in, so that it stays the same until it has moved. */
+static void take_counts_out(struct database *database)
+{
+    static const char *const statements[] = {
+        "INSERT INTO moving_count SELECT 0, place, integration, '', count FROM ledger"
+        " WHERE count <> 0",
+        "INSERT INTO moving_count SELECT CASE WHEN name IN ('" COUNTER_ALERT_MS
+        "', '" COUNTER_CANARY_MS "') THEN 2 ELSE 1 END, name, integration, detail, value"
+        " FROM counter WHERE value <> 0",
+        "INSERT INTO moving_count SELECT 3, topic, integration, CAST(state AS TEXT), changed_ms"
+        " FROM subscription",
+        "DELETE FROM ledger",
+        "DELETE FROM counter",
+        "DELETE FROM subscription",
+    };
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
+        database_run(database, statements[i], "");
+}
+
+static void read_counts(struct database *database, struct arena *arena, struct page *page)
+{
+    if (!database_number(database, 0, "SELECT 1 FROM moving_count LIMIT 1", ""))
+        take_counts_out(database);
+    struct rows rows = database_query(
+        database, "SELECT kind, name, integration, detail, value FROM moving_count", "");
+    while (rows_next(&rows)) {
+        page->counts = grow(arena, page->counts, page->count_count, sizeof *page->counts);
+        if (!page->counts)
+            break;
+        page->counts[page->count_count++] = (struct moving_count){
+            .kind = (enum count_kind)rows_number(&rows, 0),
+            .name = arena_string(arena, rows_text(&rows, 1)),
+            .integration = arena_string(arena, rows_text(&rows, 2)),
+            .detail = arena_string(arena, rows_text(&rows, 3)),
+            .value = rows_number(&rows, 4),
+        };
+    }
+    rows_end(&rows);
+    if (page->count_count > 0)
+        page->counts_token = token_of(database, arena, MOVING_COUNTS, 0);
+}
+
+static void run_page(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    struct page *page = &((struct page_job *)job)->page;
+    (void)limits;
+    *page = (struct page){.counts_token = NULL};
+    leases_end(database, database_wall_ms(database), database_steady_ms(database));
+    read_alerts(database, &job->arena, page);
+    read_confirmations(database, &job->arena, page);
+    if (page->alert_count > 0 || page->confirmation_count > 0)
+        return;
+    page->is_empty = !database_number(database, 0, "SELECT 1 FROM alert LIMIT 1", "");
+    if (page->is_empty)
+        read_counts(database, &job->arena, page);
+    page->is_empty &= page->count_count == 0;
+}
+
+/* ---- writing it to the database ---- */
+
+struct move_job {
+    struct job job;
+    struct page page;
+};
+
+/* An alert while it is moved. */
+struct move {
+    struct intake in;
+    const struct moving_alert *alert;
+};
+
+static bool is_moved(struct database *database, const char *token, int64_t *became)
+{
+    *became =
+        database_number(database, -1, "SELECT became FROM moved WHERE token = ?1", "t", token);
+    return *became >= 0;
+}
+
+static void note_moved(struct database *database, const char *token, int64_t became)
+{
+    database_run(database, "INSERT INTO moved VALUES (?1, ?2, ?3)", "tii", token, became,
+                 database_wall_ms(database));
+}
+
+/* The database has the same message: what the spool has delivered of it is not sent again. */
+static void finish_twin(struct move *move, int64_t twin)
+{
+    struct database *database = move->in.database;
+    for (size_t i = 0; i < move->alert->delivery_count; i++) {
+        const struct store_delivery *delivery = &move->alert->deliveries[i].delivery;
+        struct delivery_row row;
+        int64_t id = delivery->state != DELIVERY_DELIVERED
+                         ? 0
+                         : database_number(database, 0,
+                                           "SELECT id FROM delivery WHERE alert_id = ?1"
+                                           " AND flashduty_key = ?2 AND state < 2 LIMIT 1",
+                                           "it", twin, delivery->flashduty_key);
+        if (id && delivery_read(database, id, move->in.arena, &row))
+            (void)delivery_end(database, &row, DELIVERY_DELIVERED, "", "");
+    }
+}
+
+/* Whether the message was taken before; a refused one was not. */
+static bool is_duplicate(const struct move *move, int64_t *twin)
+{
+    const struct store_event *event = &move->alert->event;
+    if (!*event->message_id || event->outcome == OUTCOME_REFUSED)
+        return false;
+    int64_t added = database_run(move->in.database,
+                                 "INSERT INTO seen VALUES (?1, ?2, 0, ?3)"
+                                 " ON CONFLICT (message_id, scope) DO NOTHING",
+                                 "tti", event->message_id, event->scope, move->in.now_ms);
+    *twin = added > 0 ? 0
+                      : database_number(move->in.database, 0,
+                                        "SELECT alert_id FROM seen WHERE message_id = ?1"
+                                        " AND scope = ?2",
+                                        "tt", event->message_id, event->scope);
+    return added == 0 && !database_failed(move->in.database);
+}
+
+static bool all_wait(const struct moving_alert *alert)
+{
+    for (size_t i = 0; i < alert->delivery_count; i++) {
+        if (alert->deliveries[i].delivery.state != DELIVERY_WAITING)
+            return false;
+    }
+    return true;
+}
+
+/* What it is delivered by from now on; of a recovery that was held that is decided only now. */
+static void choose_deliveries(struct move *move)
+{
+    struct store_event *event = move->in.event;
+    const struct moving_alert *alert = move->alert;
+    if (alert->is_held) {
+        intake_choose_destinations(&move->in);
+        return;
+    }
+    event->deliveries =
+        arena_alloc(move->in.arena, (alert->delivery_count + 1) * sizeof *event->deliveries);
+    event->delivery_count = event->deliveries ? alert->delivery_count : 0;
+    for (size_t i = 0; i < event->delivery_count; i++)
+        event->deliveries[i] = alert->deliveries[i].delivery;
+}
+
+static int64_t add_alert(const struct move *move)
+{
+    const struct store_event *event = move->in.event;
+    int64_t received_ms =
+        move->alert->received_ms < move->in.now_ms ? move->alert->received_ms : move->in.now_ms;
+    int64_t id =
+        database_add(move->in.database, "alert",
+                     "INSERT INTO alert (id, scope, integration, request_id, message_id, "
+                     "alert_key, severity, title,"
+                     " event, time_s, received_ms, outcome, is_promised)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     "tttttittiiii", event->scope, event->integration, event->request_id,
+                     event->message_id, event->alert_key, (int64_t)event->severity, event->title,
+                     event->json, event->time_s, received_ms, (int64_t)event->outcome,
+                     (int64_t)(move->alert->is_promised || event->outcome == OUTCOME_QUEUED));
+    if (*event->message_id && event->outcome != OUTCOME_REFUSED)
+        database_run(move->in.database,
+                     "UPDATE seen SET alert_id = ?1 WHERE message_id = ?2 AND scope = ?3", "itt",
+                     id, event->message_id, event->scope);
+    return id;
+}
+
+static void add_tries(struct database *database, int64_t id, const struct moving_delivery *was)
+{
+    for (size_t i = 0; i < was->made_count; i++) {
+        const struct store_try *one = &was->made[i];
+        database_run(database,
+                     "INSERT INTO try VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+                     " ON CONFLICT (delivery_id, number) DO NOTHING",
+                     "iiiiiittt", id, (int64_t)i + 1, one->started_ms, one->took_ms,
+                     (int64_t)one->status, (int64_t)one->verdict, one->code, one->message,
+                     one->request_id);
+    }
+}
+
+/* Whatever the limit of the outbox is: it was answered 2xx. */
+static void add_delivery(struct move *move, const struct store_delivery *delivery,
+                         const struct moving_delivery *was)
+{
+    struct intake *in = &move->in;
+    bool waits = delivery->state == DELIVERY_WAITING;
+    int64_t after = waits ? intake_predecessor(in, delivery) : 0;
+    int64_t created_ms = was->created_ms < in->now_ms ? was->created_ms : in->now_ms;
+    int64_t finished_ms = was->finished_ms < in->now_ms ? was->finished_ms : in->now_ms;
+    if (after > 0)
+        intake_raise_rank(in, delivery);
+    int64_t id = database_add(
+        in->database, "delivery",
+        "INSERT INTO delivery (id, alert_id, scope, alert_key, route, flashduty_key, state, rank,"
+        " after, due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms,"
+        " code, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11, ?12, ?13,"
+        " ?14, ?15, ?16)",
+        "ittttiiiiiiiitt", in->alert_id, in->event->scope, in->event->alert_key, delivery->route,
+        delivery->flashduty_key, (int64_t)delivery->state, in->rank, after, in->now_ms, was->tries,
+        was->rounds, created_ms,
+        waits         ? 0
+        : finished_ms ? finished_ms
+                      : in->now_ms,
+        was->code, was->message);
+    add_tries(in->database, id, was);
+    volume_add(in->database, move->alert->has_share ? in->event->scope : NULL, 1);
+}
+
+static void note_key_in_use(const struct move *move, const struct store_delivery *delivery)
+{
+    /* In pass-through alone it matters. */
+    if (move->alert->has_share && delivery->state == DELIVERY_DELIVERED)
+        destination_accepted(move->in.database, delivery->flashduty_key);
+}
+
+/* As it stands in the spool; but what waits there and is older than what is known here by now does
+ * not go out any more. */
+static void add_deliveries(struct move *move, bool is_old)
+{
+    struct store_event *event = move->in.event;
+    const struct moving_delivery fresh = {
+        .created_ms = move->alert->received_ms, .code = "", .message = ""};
+    for (size_t i = 0; i < event->delivery_count; i++) {
+        struct moving_delivery was = move->alert->is_held ? fresh : move->alert->deliveries[i];
+        struct store_delivery *delivery = &event->deliveries[i];
+        if (is_old && delivery->state == DELIVERY_WAITING) {
+            delivery->state = DELIVERY_DROPPED;
+            was.message = "something newer of its alert was taken meanwhile";
+        }
+        add_delivery(move, delivery, &was);
+        note_key_in_use(move, delivery);
+    }
+}
+
+/* Takes the alert in; what it became, 0 if nothing. */
+static int64_t take(struct move *move)
+{
+    struct intake *in = &move->in;
+    struct store_event *event = in->event;
+    int64_t twin;
+    if (is_duplicate(move, &twin)) {
+        ledger_enter(in->database, event->integration, OUTCOME_DUPLICATE);
+        finish_twin(move, twin);
+        return twin;
+    }
+    bool is_old = intake_is_stale(in);
+    if ((move->alert->is_held && move->alert->is_overtaken) || (is_old && all_wait(move->alert))) {
+        ledger_enter(in->database, event->integration, OUTCOME_STALE);
+        return 0;
+    }
+    choose_deliveries(move);
+    in->rank = intake_rank(in);
+    in->alert_id = add_alert(move);
+    if (!is_old)
+        intake_remember_state(in);
+    ledger_enter(in->database, event->integration, event->outcome);
+    add_deliveries(move, is_old);
+    alert_settle(in->database, in->alert_id);
+    return in->alert_id;
+}
+
+static void move_alert(struct job *job, struct database *database,
+                       const struct store_limits *limits, const struct moving_alert *alert)
+{
+    struct store_event event = alert->event;
+    struct move move = {.in = {.database = database,
+                               .limits = limits,
+                               .arena = &job->arena,
+                               .event = &event,
+                               .now_ms = database_wall_ms(database),
+                               .time_s = event.time_s},
+                        .alert = alert};
+    int64_t became;
+    if (is_moved(database, alert->token, &became))
+        finish_twin(&move, became);
+    else
+        note_moved(database, alert->token, take(&move));
+}
+
+static enum outcome outcome_of_confirmation(int64_t state)
+{
+    static const enum outcome outcomes[] = {OUTCOME_CONFIRMING, OUTCOME_CONFIRMED, OUTCOME_EXPIRED};
+    return state >= 0 && state <= 2 ? outcomes[state] : OUTCOME_EXPIRED;
+}
+
+/* The newest link of a topic counts. */
+static bool replace_link(struct database *database, const struct moving_confirmation *moving)
+{
+    const struct store_confirmation *kept = &moving->confirmation;
+    if (moving->state != 0 || !*kept->topic)
+        return false;
+    database_run(database,
+                 "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3, reason = ?4,"
+                 " received_ms = ?5 WHERE topic = ?6 AND scope = ?7 AND state = 0"
+                 " AND received_ms < ?5",
+                 "ttititt", kept->url, kept->host, (int64_t)kept->is_private, kept->reason,
+                 moving->received_ms, kept->topic, kept->scope);
+    return database_number(database, 0,
+                           "SELECT 1 FROM confirmation WHERE topic = ?1 AND scope = ?2"
+                           " AND state = 0 LIMIT 1",
+                           "tt", kept->topic, kept->scope) != 0;
+}
+
+static void move_confirmation(struct database *database, const struct moving_confirmation *moving)
+{
+    const struct store_confirmation *kept = &moving->confirmation;
+    int64_t became;
+    if (is_moved(database, moving->token, &became))
+        return;
+    note_moved(database, moving->token, 0);
+    if (replace_link(database, moving)) {
+        ledger_enter(database, kept->integration, OUTCOME_DUPLICATE);
+        return;
+    }
+    (void)database_add(database, "confirmation",
+                       "INSERT INTO confirmation (id, scope, integration, request_id, topic, url, "
+                       "host, is_private,"
+                       " state, received_ms, due_ms, scheduled_ms, tries, reason)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                       "ttttttiiiiiit", kept->scope, kept->integration, kept->request_id,
+                       kept->topic, kept->url, kept->host, (int64_t)kept->is_private, moving->state,
+                       moving->received_ms, moving->due_ms, moving->scheduled_ms, moving->tries,
+                       kept->reason);
+    ledger_enter(database, kept->integration, outcome_of_confirmation(moving->state));
+}
+
+static void move_count(struct database *database, const struct moving_count *count)
+{
+    switch (count->kind) {
+    case COUNT_PLACE:
+        ledger_add(database, count->integration, count->name, count->value);
+        break;
+    case COUNT_COUNTER:
+        counter_add(database, count->name, count->integration, count->detail, count->value);
+        break;
+    case COUNT_MOMENT:
+        if (counter_read(database, count->name, count->integration, "") < count->value)
+            counter_set(database, count->name, count->integration, count->value);
+        break;
+    case COUNT_SUBSCRIPTION:
+        database_run(
+            database,
+            "INSERT INTO subscription VALUES (?1, ?2, ?3, ?4)"
+            " ON CONFLICT (topic, integration) DO UPDATE SET"
+            " state = CASE WHEN subscription.changed_ms < ?4 THEN ?3"
+            " ELSE subscription.state END,"
+            " changed_ms = CASE WHEN subscription.changed_ms < ?4 THEN ?4"
+            " ELSE subscription.changed_ms END",
+            "ttii", count->name, count->integration,
+            (int64_t)(*count->detail == '1' ? SUBSCRIPTION_REMOVED : SUBSCRIPTION_CONFIRMED),
+            count->value);
+        break;
+    }
+}
+
+static void run_move(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    const struct page *page = &((struct move_job *)job)->page;
+    int64_t became;
+    job->is_durable = true;
+    for (size_t i = 0; i < page->alert_count; i++)
+        move_alert(job, database, limits, &page->alerts[i]);
+    for (size_t i = 0; i < page->confirmation_count; i++)
+        move_confirmation(database, &page->confirmations[i]);
+    if (page->count_count == 0 || is_moved(database, page->counts_token, &became))
+        return;
+    note_moved(database, page->counts_token, 0);
+    for (size_t i = 0; i < page->count_count; i++)
+        move_count(database, &page->counts[i]);
+}
+
+/* ---- removing it from the spool ---- */
+
+struct removed {
+    int64_t id;
+    char token[2 * TOKEN_BYTES + 1];
+};
+
+struct remove_job {
+    struct job job;
+    struct removed alerts[PAGE], confirmations[PAGE];
+    size_t alert_count, confirmation_count;
+    bool has_counts;
+};
+
+static bool has_token(struct database *database, enum moving_kind kind,
+                      const struct removed *removed)
+{
+    return database_number(database, 0,
+                           "SELECT 1 FROM moving WHERE kind = ?1 AND id = ?2 AND token = ?3", "iit",
+                           (int64_t)kind, removed->id, removed->token) != 0;
+}
+
+static void forget_token(struct database *database, enum moving_kind kind, int64_t id)
+{
+    database_run(database, "DELETE FROM moving WHERE kind = ?1 AND id = ?2", "ii", (int64_t)kind,
+                 id);
+}
+
+/* Without its alerts a key is known in the database alone. The message ids are kept: they are known
+ * here, too, when the database is down the next time. */
+static void forget_key(struct database *database, const char *alert_key, const char *scope)
+{
+    if (database_number(database, 0,
+                        "SELECT 1 FROM alert WHERE alert_key = ?1 AND scope = ?2 LIMIT 1", "tt",
+                        alert_key, scope))
+        return;
+    database_run(database, "DELETE FROM memory_destination WHERE alert_key = ?1 AND scope = ?2",
+                 "tt", alert_key, scope);
+    database_run(database, "DELETE FROM memory WHERE alert_key = ?1 AND scope = ?2", "tt",
+                 alert_key, scope);
+}
+
+static void remove_alert(struct database *database, struct arena *arena, int64_t id)
+{
+    struct moving_alert alert = {.id = id};
+    struct rows rows = database_query(database,
+                                      "SELECT scope, integration, message_id, alert_key, outcome"
+                                      " FROM alert WHERE id = ?1",
+                                      "i", id);
+    bool is_there = rows_next(&rows);
+    if (is_there)
+        alert.event = (struct store_event){
+            .scope = arena_string(arena, rows_text(&rows, 0)),
+            .integration = arena_string(arena, rows_text(&rows, 1)),
+            .message_id = arena_string(arena, rows_text(&rows, 2)),
+            .alert_key = arena_string(arena, rows_text(&rows, 3)),
+            .outcome = (enum outcome)rows_number(&rows, 4),
+        };
+    rows_end(&rows);
+    if (!is_there)
+        return;
+    read_deliveries(database, arena, &alert);
+    for (size_t i = 0; i < alert.delivery_count && alert.deliveries; i++)
+        delivery_remove(database, alert.deliveries[i].id, id, alert.event.scope);
+    database_run(database, "DELETE FROM alert WHERE id = ?1", "i", id);
+    database_run(database, "UPDATE seen SET alert_id = 0 WHERE message_id = ?1 AND scope = ?2",
+                 "tt", alert.event.message_id, alert.event.scope);
+    ledger_leave(database, alert.event.integration, alert.event.outcome);
+    forget_key(database, alert.event.alert_key, alert.event.scope);
+    forget_token(database, MOVING_ALERT, id);
+}
+
+static void remove_confirmation(struct database *database, struct arena *arena, int64_t id)
+{
+    const char *integration = NULL;
+    int64_t state = 0;
+    struct rows rows = database_query(
+        database, "SELECT integration, state FROM confirmation WHERE id = ?1", "i", id);
+    if (rows_next(&rows)) {
+        integration = arena_string(arena, rows_text(&rows, 0));
+        state = rows_number(&rows, 1);
+    }
+    rows_end(&rows);
+    if (!integration)
+        return;
+    database_run(database, "DELETE FROM confirmation WHERE id = ?1", "i", id);
+    ledger_leave(database, integration, outcome_of_confirmation(state));
+    forget_token(database, MOVING_CONFIRMATION, id);
+}
+
+static void run_remove(struct job *job, struct database *database,
+                       const struct store_limits *limits)
+{
+    const struct remove_job *gone = (const struct remove_job *)job;
+    (void)limits;
+    for (size_t i = 0; i < gone->alert_count; i++) {
+        if (has_token(database, MOVING_ALERT, &gone->alerts[i]))
+            remove_alert(database, &job->arena, gone->alerts[i].id);
+    }
+    for (size_t i = 0; i < gone->confirmation_count; i++) {
+        if (has_token(database, MOVING_CONFIRMATION, &gone->confirmations[i]))
+            remove_confirmation(database, &job->arena, gone->confirmations[i].id);
+    }
+    if (gone->has_counts) {
+        database_run(database, "DELETE FROM moving_count", "");
+        forget_token(database, MOVING_COUNTS, 0);
+    }
+}
+
+/* ---- when the database is down after all ---- */
+
+static void run_hold(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    int64_t ids[PAGE];
+    size_t count = 0;
+    (void)job, (void)limits;
+    struct rows rows =
+        database_query(database, "SELECT id FROM delivery WHERE state = 0 AND after = -2", "");
+    while (count < PAGE && rows_next(&rows))
+        ids[count++] = rows_number(&rows, 0);
+    rows_end(&rows);
+    for (size_t i = 0; i < count; i++)
+        delivery_hold_again(database, ids[i]);
+}
+
+/* Triggers do not wait for recoveries that nobody moves. */
+static void hold_again(struct spool *spool)
+{
+    struct job *job = job_new(sizeof *job, run_hold);
+    if (job && job_run(spool_store(spool), job))
+        spool_set_moving(spool, false);
+    job_free(spool_store(spool), job);
+}
+
+/* ---- a page ---- */
+
+static struct removed removed_of(int64_t id, const char *token)
+{
+    struct removed removed = {.id = id};
+    (void)snprintf(removed.token, sizeof removed.token, "%s", token);
+    return removed;
+}
+
+static struct remove_job *remove_job_new(const struct page *page)
+{
+    struct remove_job *gone = job_new(sizeof *gone, run_remove);
+    if (!gone)
+        return NULL;
+    gone->alert_count = page->alert_count;
+    gone->confirmation_count = page->confirmation_count;
+    gone->has_counts = page->count_count > 0;
+    for (size_t i = 0; i < page->alert_count; i++)
+        gone->alerts[i] = removed_of(page->alerts[i].id, page->alerts[i].token);
+    for (size_t i = 0; i < page->confirmation_count; i++)
+        gone->confirmations[i] =
+            removed_of(page->confirmations[i].id, page->confirmations[i].token);
+    return gone;
+}
+
+/* Takes the page's memory over: whoever writes it may do so after we have stopped waiting. */
+static bool write_page(struct store *store, struct page_job *read)
+{
+    struct move_job *move = job_new(sizeof *move, run_move);
+    if (!move)
+        return false;
+    move->page = read->page;
+    move->job.arena = read->job.arena;
+    read->job.arena = (struct arena){0};
+    read->page = (struct page){0};
+    bool is_written = job_run(store, &move->job);
+    job_free(store, &move->job);
+    return is_written;
+}
+
+static bool move_page(struct store *store, struct spool *spool, struct page_job *read)
+{
+    struct store *from = spool_store(spool);
+    struct remove_job *gone = remove_job_new(&read->page);
+    bool is_moved_now = gone && write_page(store, read);
+    if (is_moved_now)
+        is_moved_now = job_run(from, &gone->job);
+    if (gone)
+        job_free(from, &gone->job);
+    return is_moved_now;
+}
+
+static void tell(struct spool *spool, size_t alerts, bool is_empty)
+{
+    char moved[24];
+    int64_t count = spool_count_moved(spool, alerts, is_empty);
+    if (!is_empty || count == 0)
+        return;
+    (void)snprintf(moved, sizeof moved, "%lld", (long long)count);
+    log_event(LOG_INFO, "the spool was moved into the store", "alerts", moved, NULL);
+}
+
+static bool move_next(struct store *store, struct spool *spool, const struct spool_sight *sight,
+                      bool *more)
+{
+    struct page_job *read = job_new(sizeof *read, run_page);
+    bool is_read = read && job_run(spool_store(spool), &read->job);
+    bool is_well = is_read;
+    if (is_read) {
+        const struct page *page = &read->page;
+        size_t alerts = page->alert_count;
+        bool is_empty = page->is_empty, is_more = page->more || page->count_count == 0;
+        bool has_some = alerts + page->confirmation_count + page->count_count > 0;
+        if (has_some) {
+            spool_set_moving(spool, true);
+            is_well = move_page(store, spool, read);
+        } else if (is_empty) {
+            spool_note_empty(spool, sight);
+        }
+        if (is_well)
+            tell(spool, alerts, is_empty);
+        *more = has_some && is_well && is_more;
+    }
+    if (read)
+        job_free(spool_store(spool), &read->job);
+    return is_well;
+}
+
+bool store_move(struct store *store, bool *more)
+{
+    struct spool *spool = store_spool(store);
+    struct spool_sight sight;
+    struct error ignored = {0};
+    *more = false;
+    if (!spool || !spool_may_hold(spool, &sight))
+        return true;
+    bool is_moved_now = !store_is_down(store) && move_next(store, spool, &sight, more);
+    if (!is_moved_now && spool_is_moving(spool))
+        hold_again(spool);
+    spool_set_stuck(spool,
+                    !is_moved_now && !store_is_down(store) && is_writable_here(store, &ignored));
+    return is_moved_now;
+}
