@@ -137,6 +137,12 @@ bool database_begin_reading(struct database *database)
     return database->engine->begin_reading(database);
 }
 
+void database_take_time(struct database *database)
+{
+    if (!database_failed(database) && database->engine->take_time)
+        database->engine->take_time(database);
+}
+
 bool database_commit(struct database *database, bool is_durable)
 {
     return database->engine->commit(database, is_durable);

@@ -176,6 +176,9 @@ static void migrate(struct database *database, int64_t version)
 bool schema_prepare(struct database *database, struct error *error)
 {
     int64_t version = schema_version(database);
+    if (version == SCHEMA_MOVED)
+        return error_set(error, ERROR_UNAVAILABLE,
+                         "the store is no longer in use: " SCHEMA_MOVED_WORDS);
     if (version > SCHEMA_VERSION)
         return error_set(error, ERROR_UNAVAILABLE,
                          "the store has version %lld, and this program knows versions up to %d: "
