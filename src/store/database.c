@@ -82,8 +82,10 @@ struct database *database_open(const char *where, enum database_mode mode, struc
 
 void database_close(struct database *database)
 {
-    if (database)
-        database->engine->close(database);
+    if (!database)
+        return;
+    sums_clear(&database->sums);
+    database->engine->close(database);
 }
 
 /* ---- failures ---- */
@@ -143,14 +145,31 @@ void database_take_time(struct database *database)
         database->engine->take_time(database);
 }
 
+static void write_sums(struct database *database)
+{
+    const struct sums *sums = &database->sums;
+    for (size_t i = 0; i < sums->count && !database_failed(database); i++) {
+        const struct sum *sum = &sums->items[i];
+        struct value values[SUM_TEXTS_MAX + 1];
+        for (int k = 0; k < sum->text_count; k++)
+            values[k] = (struct value){.type = 't', .text = sum->texts[k]};
+        values[sum->text_count] = (struct value){.type = 'i', .number = sum->number};
+        if (sum->number != 0 || sum->is_last)
+            (void)database->engine->run(database, sum->sql, values, (size_t)sum->text_count + 1);
+    }
+    sums_clear(&database->sums);
+}
+
 bool database_commit(struct database *database, bool is_durable)
 {
+    write_sums(database);
     return database->engine->commit(database, is_durable);
 }
 
 void database_rollback(struct database *database)
 {
     database->failure = (struct error){0};
+    sums_clear(&database->sums);
     database->engine->rollback(database);
 }
 
@@ -162,6 +181,7 @@ static void execute(struct database *database, const char *sql)
 
 void database_save(struct database *database)
 {
+    write_sums(database);
     execute(database, "SAVEPOINT part");
 }
 
@@ -173,6 +193,7 @@ bool database_release(struct database *database)
 
 void database_take_back(struct database *database)
 {
+    sums_clear(&database->sums);
     if (database_is_lost(database))
         return;
     database->failure = (struct error){0};
@@ -252,6 +273,41 @@ int64_t database_run(struct database *database, const char *sql, const char *typ
     bool is_well = take(database, values, VALUES_MAX, types, arguments);
     va_end(arguments);
     return is_well ? database->engine->run(database, sql, values, strlen(types)) : 0;
+}
+
+static void add_up(struct database *database, const char *sql, bool is_last, const char *types,
+                   va_list arguments)
+{
+    struct value values[SUM_TEXTS_MAX + 1];
+    struct sum sum = {.sql = sql, .is_last = is_last, .text_count = (int)strlen(types) - 1};
+    if (!take(database, values, SUM_TEXTS_MAX + 1, types, arguments))
+        return;
+    for (int i = 0; i < sum.text_count; i++)
+        sum.texts[i] = values[i].text;
+    sum.number = values[sum.text_count].number;
+    if (!sums_add(&database->sums, &sum))
+        (void)database_fail(database, "out of memory");
+}
+
+void database_sum(struct database *database, const char *sql, const char *types, ...)
+{
+    va_list arguments;
+    va_start(arguments, types);
+    add_up(database, sql, false, types, arguments);
+    va_end(arguments);
+}
+
+void database_last(struct database *database, const char *sql, const char *types, ...)
+{
+    va_list arguments;
+    va_start(arguments, types);
+    add_up(database, sql, true, types, arguments);
+    va_end(arguments);
+}
+
+int64_t database_summed(const struct database *database, const char *sql, const char *text)
+{
+    return sums_find(&database->sums, sql, text);
 }
 
 int64_t database_add(struct database *database, const char *table, const char *sql,

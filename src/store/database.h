@@ -104,6 +104,19 @@ void database_define(struct database *database, const char *sql) __attribute__((
 int64_t database_run(struct database *database, const char *sql, const char *types, ...)
     __attribute__((nonnull));
 
+/* Statements that add a number, their last parameter, to a row that their texts (up to three) name,
+ * and make the row if there is none: they are added up, and run once for each row, before the
+ * transaction is committed or a part of it begins. Nothing in it reads those rows but
+ * database_summed. */
+void database_sum(struct database *database, const char *sql, const char *types, ...)
+    __attribute__((nonnull));
+/* The same, but the last number counts. */
+void database_last(struct database *database, const char *sql, const char *types, ...)
+    __attribute__((nonnull));
+/* What has been added up of the row that one text names, and is yet to be written. */
+int64_t database_summed(const struct database *database, const char *sql, const char *text)
+    __attribute__((nonnull));
+
 /* Adds one row to a table; its id, greater than any other there, 0 if that failed. In sql ?1 is the
  * id, and types, and what follows, begin with ?2. */
 int64_t database_add(struct database *database, const char *table, const char *sql,

@@ -127,19 +127,20 @@ bool delivery_finish(struct database *database, const struct delivery_row *row,
 
 /* ---- how much is kept ---- */
 
+static const char add_volume[] = "INSERT INTO volume VALUES (?1, ?2)"
+                                 " ON CONFLICT (scope) DO UPDATE SET kept = volume.kept + ?2";
+
 static int64_t kept(struct database *database, const char *scope)
 {
-    return database_number(database, 0, "SELECT kept FROM volume WHERE scope = ?1", "t", scope);
+    return database_number(database, 0, "SELECT kept FROM volume WHERE scope = ?1", "t", scope) +
+           database_summed(database, add_volume, scope);
 }
 
 void volume_add(struct database *database, const char *scope, int64_t count)
 {
     const char *scopes[] = {"", scope};
     for (size_t i = 0; i < (scope ? 2 : 1); i++)
-        database_run(database,
-                     "INSERT INTO volume VALUES (?1, ?2)"
-                     " ON CONFLICT (scope) DO UPDATE SET kept = volume.kept + ?2",
-                     "ti", scopes[i], count);
+        database_sum(database, add_volume, "ti", scopes[i], count);
 }
 
 void delivery_forget(struct database *database, int64_t id, int64_t alert_id, const char *scope)

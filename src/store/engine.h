@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "store/database.h"
+#include "store/sums.h"
 
 /* Of one statement. */
 #define VALUES_MAX 24
@@ -71,6 +72,7 @@ struct database {
     struct error failure; /* the first since the transaction began */
     struct prepared prepared[STATEMENTS_MAX];
     size_t prepared_count;
+    struct sums sums; /* to be written at the end of the transaction */
 };
 
 /* Notes the first failure. Always returns false. */

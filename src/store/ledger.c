@@ -6,7 +6,7 @@
 void counter_add(struct database *database, const char *name, const char *integration,
                  const char *detail, int64_t count)
 {
-    database_run(database,
+    database_sum(database,
                  "INSERT INTO counter VALUES (?1, ?2, ?3, ?4)"
                  " ON CONFLICT (name, integration, detail) DO UPDATE SET value ="
                  " counter.value + ?4",
@@ -16,10 +16,10 @@ void counter_add(struct database *database, const char *name, const char *integr
 void counter_set(struct database *database, const char *name, const char *integration,
                  int64_t value)
 {
-    database_run(database,
-                 "INSERT INTO counter VALUES (?1, ?2, '', ?3)"
-                 " ON CONFLICT (name, integration, detail) DO UPDATE SET value = ?3",
-                 "tti", name, integration, value);
+    database_last(database,
+                  "INSERT INTO counter VALUES (?1, ?2, '', ?3)"
+                  " ON CONFLICT (name, integration, detail) DO UPDATE SET value = ?3",
+                  "tti", name, integration, value);
 }
 
 int64_t counter_read(struct database *database, const char *name, const char *integration,
@@ -36,7 +36,7 @@ int64_t counter_read(struct database *database, const char *name, const char *in
 void ledger_add(struct database *database, const char *integration, const char *place,
                 int64_t count)
 {
-    database_run(database,
+    database_sum(database,
                  "INSERT INTO ledger VALUES (?1, ?2, ?3)"
                  " ON CONFLICT (integration, place) DO UPDATE SET count = ledger.count + ?3",
                  "tti", integration, place, count);

@@ -107,11 +107,13 @@ class Promises:
     def test_an_outage_is_survived_in_order(self):
         guance = self.kept()
         self.flashduty.answer(OUT_OF_ORDER, times=None)
-        self.assert_queued(guance.post(event_of("a")))
-        started = time.monotonic()
-        self.assert_queued(guance.post(event_of("b", "warning")))
-        self.assert_queued(guance.post(event_of("a", "ok", 2)))
-        self.assertLess(time.monotonic() - started, DEADLINE_MS / 1000)
+        times = []
+        for event in (event_of("a"), event_of("b", "warning"), event_of("a", "ok", 2)):
+            started = time.monotonic()
+            self.assert_queued(guance.post(event))
+            times.append(time.monotonic() - started)
+        # The first one tries until its deadline; where it fails, later ones do not even try.
+        self.assertLess(max(times[1:]), times[0])
         self.assertEqual(guance.post(event_of("a")).outcome, "duplicate")
         self.assertEqual(self.ledger(), {"received": 4, "queued": 3, "duplicate": 1})
         self.flashduty.script.clear()
@@ -155,9 +157,9 @@ class Promises:
     def test_a_rate_is_kept_and_critical_ones_go_first(self):
         guance = self.kept(rate_per_second=2, rate_per_minute=100)
         severities = ["info", "warning", "info", "critical", "info", "critical"]
-        for number, status in enumerate(severities):
-            answer = guance.post(event_of(f"alert-{number}", status))
-            self.assertIn(answer.outcome, ("delivered", "queued"))
+        # All at once: one by one the last might come when the first second is over.
+        events = [event_of(f"alert-{number}", status) for number, status in enumerate(severities)]
+        self.assertIn(guance.post(events).outcome, ("delivered", "queued"))
         self.drain(guance, 6)
         times = [event.time for event in self.flashduty.events]
         for first, third in zip(times, times[2:]):
