@@ -133,6 +133,11 @@ static const char *const third_version[] = {
     " moved_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX moved_by_time ON moved (moved_ms)",
 
+    /* Who shares the store, by its last sign of life; see node.c. */
+    "CREATE TABLE node (node TEXT NOT NULL, program TEXT NOT NULL, host TEXT NOT NULL,"
+    " version TEXT NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,"
+    " spooled INTEGER NOT NULL, PRIMARY KEY (node, program)) WITHOUT ROWID",
+
     /* In a spool, the tokens of what is to be moved. kind: enum moving_kind. */
     "CREATE TABLE moving (kind INTEGER NOT NULL, id INTEGER NOT NULL, token TEXT NOT NULL,"
     " PRIMARY KEY (kind, id)) WITHOUT ROWID",

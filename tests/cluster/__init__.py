@@ -1,0 +1,1 @@
+"""Several nodes on one PostgreSQL, with real servers: what holds whichever of them fails."""
