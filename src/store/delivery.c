@@ -222,7 +222,8 @@ static bool spool_has_room(struct database *database, const struct store_limits 
         return false;
     int64_t of_all = kept(database, "");
     if (of_all - own >= limits->outbox_limit)
-        of_all = database_number(database, 0, "SELECT count(*) FROM delivery WHERE state = 0", "");
+        of_all = database_number(
+            database, 0, "SELECT count(*) FROM delivery WHERE state = 0 AND created_ms > 0", "");
     return of_all - own < limits->outbox_limit && !database_failed(database);
 }
 

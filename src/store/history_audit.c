@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "store/history_internal.h"
+#include "store/internal.h"
 
 _Static_assert((int)OUTCOME_QUEUED == 0 && (int)OUTCOME_REJECTED == 2 &&
                    (int)OUTCOME_EXPIRED == 3 && (int)OUTCOME_DROPPED == 4 &&
@@ -88,12 +89,17 @@ bool history_figures(struct history *history, struct outbox_figures *figures, st
     return history_end(history, error);
 }
 
+int64_t alerts_count(struct database *database)
+{
+    return database_number(database, 0, "SELECT count(*) FROM alert", "");
+}
+
 bool history_count(struct history *history, int64_t *alerts, struct error *error)
 {
     *alerts = 0;
     if (!history_begin(history, error))
         return false;
-    *alerts = database_number(history->database, 0, "SELECT count(*) FROM alert", "");
+    *alerts = alerts_count(history->database);
     return history_end(history, error);
 }
 

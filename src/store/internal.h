@@ -192,6 +192,9 @@ void alert_promise(struct database *database, int64_t alert_id, const char *inte
 /* Moves an alert in the ledger to where its least finished delivery stands. */
 void alert_settle(struct database *database, int64_t alert_id) __attribute__((nonnull));
 
+/* How many are kept: all are counted. */
+int64_t alerts_count(struct database *database) __attribute__((nonnull));
+
 /* How long after its n-th round a delivery is tried again. */
 int64_t schedule_after(int64_t rounds);
 

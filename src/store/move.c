@@ -204,7 +204,8 @@ static void read_alerts(struct database *database, struct arena *arena, struct p
         "SELECT a.id, a.scope, a.integration, a.request_id, a.message_id, a.alert_key, a.severity,"
         " a.title, a.event, a.time_s, a.received_ms, a.outcome, a.is_promised FROM alert AS a"
         " WHERE NOT EXISTS (SELECT 1 FROM delivery AS d WHERE d.alert_key = a.alert_key"
-        " AND d.scope = a.scope AND d.state < 2 AND d.state = 1) ORDER BY a.id LIMIT ?1",
+        " AND d.scope = a.scope AND d.state < 2 AND d.state = 1)"
+        " AND a.id > 0 ORDER BY a.id LIMIT ?1",
         "i", (int64_t)PAGE + 1);
     page->alerts = arena_alloc(arena, (PAGE + 1) * sizeof *page->alerts);
     while (page->alerts && rows_next(&rows))
@@ -236,7 +237,8 @@ static void read_confirmations(struct database *database, struct arena *arena, s
     struct rows rows = database_query(
         database,
         "SELECT id, scope, integration, request_id, topic, url, host, is_private, reason, state,"
-        " received_ms, due_ms, scheduled_ms, tries FROM confirmation ORDER BY id LIMIT ?1",
+        " received_ms, due_ms, scheduled_ms, tries FROM confirmation WHERE id > 0 ORDER BY id"
+        " LIMIT ?1",
         "i", (int64_t)PAGE);
     page->confirmations = arena_alloc(arena, PAGE * sizeof *page->confirmations);
     while (page->confirmations && rows_next(&rows))
@@ -267,20 +269,21 @@ static void read_confirmations(struct database *database, struct arena *arena, s
  * taken out of the tables that others count in, so that it stays the same until it has moved. */
 static void take_counts_out(struct database *database)
 {
-    static const char *const statements[] = {
-        "INSERT INTO moving_count SELECT 0, place, integration, '', count FROM ledger"
-        " WHERE count <> 0",
-        "INSERT INTO moving_count SELECT CASE WHEN name IN ('" COUNTER_ALERT_MS
-        "', '" COUNTER_CANARY_MS "') THEN 2 ELSE 1 END, name, integration, detail, value"
-        " FROM counter WHERE value <> 0",
-        "INSERT INTO moving_count SELECT 3, topic, integration, CAST(state AS TEXT), changed_ms"
-        " FROM subscription",
-        "DELETE FROM ledger",
-        "DELETE FROM counter",
-        "DELETE FROM subscription",
-    };
-    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
-        database_run(database, statements[i], "");
+    database_run(database,
+                 "INSERT INTO moving_count SELECT 0, place, integration, '', count FROM ledger"
+                 " WHERE count <> 0",
+                 "");
+    database_run(database,
+                 "INSERT INTO moving_count SELECT CASE WHEN name IN (?1, ?2) THEN 2 ELSE 1 END,"
+                 " name, integration, detail, value FROM counter WHERE value <> 0",
+                 "tt", COUNTER_ALERT_MS, COUNTER_CANARY_MS);
+    database_run(database,
+                 "INSERT INTO moving_count SELECT 3, topic, integration, CAST(state AS TEXT),"
+                 " changed_ms FROM subscription",
+                 "");
+    database_run(database, "DELETE FROM ledger", "");
+    database_run(database, "DELETE FROM counter", "");
+    database_run(database, "DELETE FROM subscription", "");
 }
 
 static void read_counts(struct database *database, struct arena *arena, struct page *page)
@@ -316,7 +319,7 @@ static void run_page(struct job *job, struct database *database, const struct st
     read_confirmations(database, &job->arena, page);
     if (page->alert_count > 0 || page->confirmation_count > 0)
         return;
-    page->is_empty = !database_number(database, 0, "SELECT 1 FROM alert LIMIT 1", "");
+    page->is_empty = !database_number(database, 0, "SELECT 1 FROM alert WHERE id > 0 LIMIT 1", "");
     if (page->is_empty)
         read_counts(database, &job->arena, page);
     page->is_empty &= page->count_count == 0;
@@ -752,7 +755,7 @@ static void run_hold(struct job *job, struct database *database, const struct st
     size_t count = 0;
     (void)job, (void)limits;
     struct rows rows =
-        database_query(database, "SELECT id FROM delivery WHERE state = 0 AND after = -2", "");
+        database_query(database, "SELECT id FROM delivery WHERE after = -2 AND after < 0", "");
     while (count < PAGE && rows_next(&rows))
         ids[count++] = rows_number(&rows, 0);
     rows_end(&rows);

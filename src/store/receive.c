@@ -320,7 +320,8 @@ static void run_receive(struct job *job, struct database *database,
     struct receiving *how = &receive->how;
     size_t sends_left = SENDS_OF_A_REQUEST_MAX;
     how->is_empty =
-        how->only_held && database_number(database, 0, "SELECT 1 FROM alert LIMIT 1", "") == 0;
+        how->only_held &&
+        database_number(database, 0, "SELECT 1 FROM alert WHERE id > 0 LIMIT 1", "") == 0;
     for (size_t i = 0; i < receive->count; i++) {
         struct store_event *event = &receive->events[i];
         event->delivery_count = 0;

@@ -133,10 +133,8 @@ static const char *const third_version[] = {
     " moved_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX moved_by_time ON moved (moved_ms)",
 
-    /* Who shares the store, by its last sign of life; see node.c. */
-    "CREATE TABLE node (node TEXT NOT NULL, program TEXT NOT NULL, host TEXT NOT NULL,"
-    " version TEXT NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,"
-    " spooled INTEGER NOT NULL, PRIMARY KEY (node, program)) WITHOUT ROWID",
+    /* What is held, or being moved. */
+    "CREATE INDEX delivery_held ON delivery (after) WHERE after < 0",
 
     /* In a spool, the tokens of what is to be moved. kind: enum moving_kind. */
     "CREATE TABLE moving (kind INTEGER NOT NULL, id INTEGER NOT NULL, token TEXT NOT NULL,"
@@ -147,6 +145,11 @@ static const char *const third_version[] = {
     "CREATE TABLE moving_count (kind INTEGER NOT NULL, name TEXT NOT NULL,"
     " integration TEXT NOT NULL, detail TEXT NOT NULL, value INTEGER NOT NULL,"
     " PRIMARY KEY (kind, name, integration, detail)) WITHOUT ROWID",
+
+    /* Who shares the store, by its last sign of life; see node.c. */
+    "CREATE TABLE node (node TEXT NOT NULL, program TEXT NOT NULL, host TEXT NOT NULL,"
+    " version TEXT NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,"
+    " spooled INTEGER NOT NULL, PRIMARY KEY (node, program)) WITHOUT ROWID",
 };
 
 /* A row makes the version of its place + 1 out of the one before. */

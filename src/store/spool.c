@@ -370,8 +370,7 @@ static void run_counting(struct job *job, struct database *database,
                          const struct store_limits *limits)
 {
     (void)limits;
-    ((struct counting_job *)job)->count =
-        database_number(database, 0, "SELECT count(*) FROM alert", "");
+    ((struct counting_job *)job)->count = alerts_count(database);
 }
 
 int64_t store_spooled(struct store *store)

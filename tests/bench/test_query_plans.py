@@ -15,7 +15,7 @@ from tests.support.gateway import CGI, GatewayTest, guance_event
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/|.', re.DOTALL)
 STATEMENT = re.compile(r"(?:SELECT|INSERT|UPDATE|DELETE)\b")
 # Tables of a few rows, whatever is kept: integrations times places, one for each Flashduty key, …
-SMALL = {"fact", "ledger", "destination", "volume", "counter", "subscription", "alarm"}
+SMALL = {"fact", "ledger", "destination", "volume", "counter", "subscription", "alarm", "moving_count"}
 # What LIMIT bounds.
 LIMITED = {"CONSTANT", "claims"}
 # Indexes of what is under way now, which CLAIMS_MAX and workers bound; read in order, to the first.

@@ -508,7 +508,10 @@ static void without_space_nothing_is_taken_and_nothing_is_lost(void **state)
     assert_false(has_worked);
     assert_in_range(taken, 10, 4000);
     /* What is there can be read. */
+    static char long_json[64 * 1024];
+    memset(long_json, '.', sizeof long_json - 1);
     struct store_event behind = event_of("first", SEVERITY_OK);
+    behind.json = long_json;
     assert_false(store_receive(storing->store, &behind, 1, LEASE_MS, &storing->arena));
     assert_true(behind.is_behind);
     limit_files(RLIM_INFINITY);
