@@ -206,5 +206,6 @@ bool api_nodes(struct visit *visit)
     text_puts(&listing.out, "{\"nodes\":[");
     (void)history_nodes(visit->history, add_node, &listing, &visit->error);
     text_putc(&listing.out, ']');
+    put_next(&listing, "after");
     return finish(&listing);
 }
