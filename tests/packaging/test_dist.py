@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import subprocess
 import tarfile
 import tempfile
 import unittest
@@ -57,6 +58,26 @@ class Dist(unittest.TestCase):
         for module in MODULES:
             said = run(["python3", "tests/run.py", "--variant", "release", "-k", module], self.first)
             self.assertRegex(said, r"(?m)^[1-9]\d* passed, 0 failed$")
+
+    def test_it_builds_without_postgresql(self):
+        # A pkg-config that knows of no libpq stands for a machine that has none.
+        blind = Path(self.folder, "pkg-config")
+        blind.write_text(
+            '#!/bin/sh\ncase " $* " in *" libpq "*) echo no libpq >&2; exit 1;; esac\nexec pkg-config "$@"\n',
+            encoding="utf-8",
+        )
+        blind.chmod(0o755)
+        make("all", "WITH_POSTGRESQL=no", "WERROR=-Werror", f"PKG_CONFIG={blind}", folder=self.first)
+        program = self.first / "build/flashduty-gateway"
+        self.assertNotIn("libpq", run(["ldd", program], self.first))
+        config = Path(self.folder, "gateway.conf")
+        config.write_text('pass_through = true\nstore = "postgresql://host/db"\n', encoding="utf-8")
+        config.chmod(0o600)
+        said = subprocess.run(
+            [program, "check", config], capture_output=True, text=True, check=False
+        )
+        self.assertEqual(said.returncode, 1)
+        self.assertIn("built without PostgreSQL", said.stderr + said.stdout)
 
 
 if __name__ == "__main__":
