@@ -455,8 +455,6 @@ static void put_node_labels(struct text *out, const struct node_record *node)
 static void put_nodes(struct text *out, const struct reading *reading)
 {
     static const char seen[] = "node_last_seen_timestamp_seconds", spooled[] = "node_spool_alerts";
-    if (reading->node_count == 0)
-        return;
     put_head(out, seen, GAUGE,
              "When a process of a node that shares the store gave a sign of life.");
     for (size_t i = 0; i < reading->node_count; i++) {
