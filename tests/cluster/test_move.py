@@ -1,6 +1,7 @@
 """`store move`: a store of one machine becomes one that several share, and nothing of it is lost."""
 
 import fcntl
+import os
 import signal
 import sqlite3
 import subprocess
@@ -167,6 +168,21 @@ class Moving(MoveTest):
         self.assertEqual((record["moved"], record["tables"]["alert"]), (True, rows))
         self.assertEqual(record["kept"], str(self.kept))
         self.assertEqual(self.server.number("SELECT count(*) FROM alert"), rows)
+
+    def test_a_terminal_is_told_how_far_it_is(self):
+        self.fill()
+        count = sum(len(rows) for rows in self.tables().values())
+        ours, theirs = os.openpty()
+        self.addCleanup(os.close, ours)
+        done = subprocess.run(
+            [paths.command_line(), "store", "move", self.store, self.url],
+            env=program_environment(self.config), stdout=subprocess.DEVNULL, stderr=theirs,
+            timeout=60, check=False,
+        )  # fmt: skip
+        os.close(theirs)
+        said = os.read(ours, 65536).decode()
+        self.assertEqual(done.returncode, DONE, said)
+        self.assertTrue(said.endswith(f"\r{count} of {count} rows\r\n"), said)
 
     def test_no_password_is_told(self):
         self.fill()
