@@ -69,6 +69,8 @@
 #define EXPIRY_HOURS 72
 /* A message that comes again within this time is a repeat. */
 #define SEEN_HOURS 120
+/* A longer id of a message is kept as its digest: far more than any vendor's. */
+#define MESSAGE_ID_BYTES_MAX 400
 /* An event further ahead of our clock than this says nothing about which is newer. */
 #define CLOCK_TOLERANCE_S 300
 /* Who shares a store gives a sign of life so often, and is silent after so long without one. */

@@ -310,7 +310,7 @@ static void run_key(struct job *job, struct database *database, const struct sto
 {
     struct key_job *change = (struct key_job *)job;
     (void)limits;
-    int64_t changed = database_run(
+    int64_t changed = database_change(
         database,
         "UPDATE delivery SET flashduty_key = ?1, due_ms = ?4, scheduled_ms = ?4 WHERE state = 0"
         " AND scope = ?2 AND route = ?3 AND (flashduty_key < ?1 OR flashduty_key > ?1)",

@@ -48,12 +48,13 @@ static void run_keep(struct job *job, struct database *database, const struct st
     int64_t now_ms = database_wall_ms(database);
     keep->is_refused = false;
     job->is_durable = true;
-    int64_t waiting = database_run(database,
-                                   "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3,"
-                                   " reason = ?4, received_ms = ?5 WHERE topic = ?6 AND topic <> ''"
-                                   " AND scope = ?7 AND state = 0",
-                                   "ttititt", kept->url, kept->host, (int64_t)kept->is_private,
-                                   kept->reason, now_ms, kept->topic, kept->scope);
+    int64_t waiting =
+        database_change(database,
+                        "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3,"
+                        " reason = ?4, received_ms = ?5 WHERE topic = ?6 AND topic <> ''"
+                        " AND scope = ?7 AND state = 0",
+                        "ttititt", kept->url, kept->host, (int64_t)kept->is_private, kept->reason,
+                        now_ms, kept->topic, kept->scope);
     if (waiting > 0) {
         ledger_receive(database, kept->integration, OUTCOME_DUPLICATE, 1);
         return;
@@ -162,10 +163,10 @@ static void note_subscription(struct database *database, const char *integration
 /* A subscription is confirmed once, by whichever of its links. */
 static void close_waiting(struct database *database, const struct store_confirmation *confirmation)
 {
-    int64_t changed = database_run(database,
-                                   "UPDATE confirmation SET state = 1, url = '', reason = ''"
-                                   " WHERE topic = ?1 AND scope = ?2 AND state = 0",
-                                   "tt", confirmation->topic, confirmation->scope);
+    int64_t changed = database_change(database,
+                                      "UPDATE confirmation SET state = 1, url = '', reason = ''"
+                                      " WHERE topic = ?1 AND scope = ?2 AND state = 0",
+                                      "tt", confirmation->topic, confirmation->scope);
     for (; changed > 0; changed--)
         ledger_move(database, confirmation->integration, OUTCOME_CONFIRMING, OUTCOME_CONFIRMED);
     /* In pass-through the scope is a key's, and topics are anybody's. */

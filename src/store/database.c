@@ -85,6 +85,7 @@ void database_close(struct database *database)
     if (!database)
         return;
     sums_clear(&database->sums);
+    sums_clear(&database->known);
     database->engine->close(database);
 }
 
@@ -127,8 +128,15 @@ bool database_may_repeat(const struct database *database)
 
 /* ---- transactions ---- */
 
+static void forget_sums(struct database *database)
+{
+    sums_clear(&database->sums);
+    sums_clear(&database->known);
+}
+
 bool database_begin(struct database *database, int64_t patience_ms)
 {
+    forget_sums(database);
     database->failure = (struct error){0};
     return database->engine->begin(database, patience_ms);
 }
@@ -157,7 +165,7 @@ static void write_sums(struct database *database)
         if (sum->number != 0 || sum->is_last)
             (void)database->engine->run(database, sum->sql, values, (size_t)sum->text_count + 1);
     }
-    sums_clear(&database->sums);
+    forget_sums(database);
 }
 
 bool database_commit(struct database *database, bool is_durable)
@@ -169,7 +177,7 @@ bool database_commit(struct database *database, bool is_durable)
 void database_rollback(struct database *database)
 {
     database->failure = (struct error){0};
-    sums_clear(&database->sums);
+    forget_sums(database);
     database->engine->rollback(database);
 }
 
@@ -188,12 +196,14 @@ void database_save(struct database *database)
 bool database_release(struct database *database)
 {
     execute(database, "RELEASE SAVEPOINT part");
+    if (!database_failed(database) && database->engine->settle)
+        return database->engine->settle(database);
     return !database_failed(database);
 }
 
 void database_take_back(struct database *database)
 {
-    sums_clear(&database->sums);
+    forget_sums(database);
     if (database_is_lost(database))
         return;
     database->failure = (struct error){0};
@@ -265,14 +275,25 @@ static bool take(struct database *database, struct value *values, size_t room, c
     return !database_failed(database);
 }
 
-int64_t database_run(struct database *database, const char *sql, const char *types, ...)
+void database_run(struct database *database, const char *sql, const char *types, ...)
 {
     struct value values[VALUES_MAX];
     va_list arguments;
     va_start(arguments, types);
     bool is_well = take(database, values, VALUES_MAX, types, arguments);
     va_end(arguments);
-    return is_well ? database->engine->run(database, sql, values, strlen(types)) : 0;
+    if (is_well)
+        database->engine->run(database, sql, values, strlen(types));
+}
+
+int64_t database_change(struct database *database, const char *sql, const char *types, ...)
+{
+    struct value values[VALUES_MAX];
+    va_list arguments;
+    va_start(arguments, types);
+    bool is_well = take(database, values, VALUES_MAX, types, arguments);
+    va_end(arguments);
+    return is_well ? database->engine->change(database, sql, values, strlen(types)) : 0;
 }
 
 static void add_up(struct database *database, const char *sql, bool is_last, const char *types,
@@ -307,7 +328,8 @@ void database_last(struct database *database, const char *sql, const char *types
 
 int64_t database_summed(const struct database *database, const char *sql, const char *text)
 {
-    return sums_find(&database->sums, sql, text);
+    const struct sum *sum = sums_find(&database->sums, sql, text);
+    return sum ? sum->number : 0;
 }
 
 int64_t database_add(struct database *database, const char *table, const char *sql,
@@ -340,6 +362,18 @@ int64_t database_number(struct database *database, int64_t otherwise, const char
         ;
     engine->end(cursor);
     return number;
+}
+
+int64_t database_number_once(struct database *database, const char *sql, const char *text)
+{
+    const struct sum *known = sums_find(&database->known, sql, text);
+    if (known)
+        return known->number;
+    struct sum fresh = {.sql = sql, .texts = {text}, .text_count = 1, .is_last = true};
+    fresh.number = database_number(database, 0, sql, "t", text);
+    if (!sums_add(&database->known, &fresh))
+        (void)database_fail(database, "out of memory");
+    return fresh.number;
 }
 
 struct rows database_query(struct database *database, const char *sql, const char *types, ...)

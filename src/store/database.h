@@ -100,8 +100,13 @@ void database_define(struct database *database, const char *sql) __attribute__((
  * for each: i int64_t, t const char * (NULL is NULL; what is no UTF-8 is mended). What stands
  * between slash-asterisk-plus and plus-asterisk-slash is for servers alone. */
 
-/* Returns how many rows were changed. */
-int64_t database_run(struct database *database, const char *sql, const char *types, ...)
+/* Changes rows. A server may be told later, with what comes next; within a change, what fails is
+ * known at the end of a part, or of the change. */
+void database_run(struct database *database, const char *sql, const char *types, ...)
+    __attribute__((nonnull));
+
+/* Changes rows, and returns how many. */
+int64_t database_change(struct database *database, const char *sql, const char *types, ...)
     __attribute__((nonnull));
 
 /* Statements that add a number, their last parameter, to a row that their texts (up to three) name,
@@ -125,6 +130,11 @@ int64_t database_add(struct database *database, const char *table, const char *s
 /* The first column of the first row; otherwise if there is none, or NULL. */
 int64_t database_number(struct database *database, int64_t otherwise, const char *sql,
                         const char *types, ...) __attribute__((nonnull));
+
+/* The same of a row that one text names, or 0, but read only once: in this transaction nothing
+ * changes it but database_sum. */
+int64_t database_number_once(struct database *database, const char *sql, const char *text)
+    __attribute__((nonnull));
 
 /* Rows one by one: struct rows rows = database_query(…); while (rows_next(&rows)) …. Whoever stops
  * before the end says rows_end. A statement runs once at a time. */

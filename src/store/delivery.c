@@ -57,19 +57,20 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
 void alert_settle(struct database *database, int64_t alert_id)
 {
     char integration[256] = "";
-    int64_t before = OUTCOME_REFUSED;
-    struct rows rows = database_query(
-        database, "SELECT outcome, integration FROM alert WHERE id = ?1", "i", alert_id);
+    int64_t before = OUTCOME_REFUSED, least = DELIVERY_WAITING;
+    struct rows rows =
+        database_query(database,
+                       "SELECT outcome, integration, coalesce((SELECT min(state) FROM delivery"
+                       " WHERE alert_id = ?1), 0) FROM alert WHERE id = ?1",
+                       "i", alert_id);
     if (rows_next(&rows)) {
         before = rows_number(&rows, 0);
         (void)snprintf(integration, sizeof integration, "%s", rows_text(&rows, 1));
+        least = rows_number(&rows, 2);
     }
     rows_end(&rows);
     if (before == OUTCOME_REFUSED)
         return;
-    int64_t least =
-        database_number(database, DELIVERY_WAITING,
-                        "SELECT min(state) FROM delivery WHERE alert_id = ?1", "i", alert_id);
     enum outcome now = outcome_of(least);
     if ((int64_t)now == before)
         return;
@@ -80,10 +81,10 @@ void alert_settle(struct database *database, int64_t alert_id)
 
 void alert_promise(struct database *database, int64_t alert_id, const char *integration)
 {
-    int64_t changed = database_run(database,
-                                   "UPDATE alert SET is_promised = 1 WHERE id = ?1"
-                                   " AND is_promised = 0",
-                                   "i", alert_id);
+    int64_t changed = database_change(database,
+                                      "UPDATE alert SET is_promised = 1 WHERE id = ?1"
+                                      " AND is_promised = 0",
+                                      "i", alert_id);
     if (changed > 0)
         counter_add(database, COUNTER_QUEUED, integration, "", 1);
 }
@@ -95,7 +96,7 @@ static bool let_followers_go(struct database *database, int64_t id)
     if (!database_number(database, 0,
                          "SELECT 1 FROM delivery WHERE after = ?1 AND after > 0 LIMIT 1", "i", id))
         return false;
-    int64_t count = database_run(
+    int64_t count = database_change(
         database,
         "UPDATE delivery SET after = coalesce((SELECT max(d.id) FROM delivery AS d"
         " WHERE d.alert_key = delivery.alert_key AND d.scope = delivery.scope AND d.state < 2"
@@ -132,7 +133,7 @@ static const char add_volume[] = "INSERT INTO volume VALUES (?1, ?2)"
 
 static int64_t kept(struct database *database, const char *scope)
 {
-    return database_number(database, 0, "SELECT kept FROM volume WHERE scope = ?1", "t", scope) +
+    return database_number_once(database, "SELECT kept FROM volume WHERE scope = ?1", scope) +
            database_summed(database, add_volume, scope);
 }
 
@@ -147,7 +148,7 @@ void delivery_forget(struct database *database, int64_t id, int64_t alert_id, co
 {
     bool has_share = kept(database, scope) > 0;
     database_run(database, "DELETE FROM try WHERE delivery_id = ?1", "i", id);
-    int64_t gone = database_run(database, "DELETE FROM delivery WHERE id = ?1", "i", id);
+    int64_t gone = database_change(database, "DELETE FROM delivery WHERE id = ?1", "i", id);
     database_run(database,
                  "DELETE FROM alert WHERE id = ?1 AND NOT EXISTS"
                  " (SELECT 1 FROM delivery WHERE alert_id = ?1)",

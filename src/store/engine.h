@@ -34,14 +34,18 @@ struct engine {
     bool (*is_broken)(const struct database *database);
     bool (*may_repeat)(const struct database *database);
 
-    /* Runs what has no parameters and no rows, and is not worth preparing. */
+    /* Waits until all that was run has been, and says whether nothing failed; NULL: it has been. */
+    bool (*settle)(struct database *database);
+    /* Runs what has no parameters and no rows. */
     void (*execute)(struct database *database, const char *sql);
     void (*define)(struct database *database, const char *sql);
     int64_t (*version)(struct database *database);
     void (*set_version)(struct database *database, int64_t version);
 
-    int64_t (*run)(struct database *database, const char *sql, const struct value *values,
-                   size_t count);
+    void (*run)(struct database *database, const char *sql, const struct value *values,
+                size_t count);
+    int64_t (*change)(struct database *database, const char *sql, const struct value *values,
+                      size_t count);
     /* values[0] is the new row's id, which the engine chooses. */
     int64_t (*add)(struct database *database, const char *table, const char *sql,
                    struct value *values, size_t count);
@@ -64,7 +68,8 @@ struct engine {
 
 struct prepared {
     const char *sql;
-    void *statement; /* the engine's; NULL: it is yet to be prepared */
+    void *statement; /* the engine's; NULL, and serial 0: it is yet to be prepared */
+    uint64_t serial;
 };
 
 struct database {
@@ -72,7 +77,8 @@ struct database {
     struct error failure; /* the first since the transaction began */
     struct prepared prepared[STATEMENTS_MAX];
     size_t prepared_count;
-    struct sums sums; /* to be written at the end of the transaction */
+    struct sums sums;  /* to be written at the end of the transaction */
+    struct sums known; /* what was read in it once and for all */
 };
 
 /* Notes the first failure. Always returns false. */

@@ -375,10 +375,10 @@ static bool is_duplicate(const struct move *move, int64_t *twin)
     const struct store_event *event = &move->alert->event;
     if (!*event->message_id || event->outcome == OUTCOME_REFUSED)
         return false;
-    int64_t added = database_run(move->in.database,
-                                 "INSERT INTO seen VALUES (?1, ?2, 0, ?3)"
-                                 " ON CONFLICT (message_id, scope) DO NOTHING",
-                                 "tti", event->message_id, event->scope, move->in.now_ms);
+    int64_t added = database_change(move->in.database,
+                                    "INSERT INTO seen VALUES (?1, ?2, 0, ?3)"
+                                    " ON CONFLICT (message_id, scope) DO NOTHING",
+                                    "tti", event->message_id, event->scope, move->in.now_ms);
     *twin = added > 0 ? 0
                       : database_number(move->in.database, 0,
                                         "SELECT alert_id FROM seen WHERE message_id = ?1"

@@ -14,21 +14,8 @@
  * this much. What is later still comes from before the machine was started. */
 #define DISORDER_MS 5000
 
-static int64_t last_number(struct database *database, const char *key)
+static int64_t free_of(int64_t first, int64_t last, long rate)
 {
-    return database_number(database, 0,
-                           "SELECT number FROM send WHERE flashduty_key = ?1"
-                           " ORDER BY at_steady_ms DESC, number DESC LIMIT 1",
-                           "t", key);
-}
-
-static int64_t free_in(struct database *database, const char *key, int64_t since_ms, int64_t last,
-                       long rate)
-{
-    int64_t first = database_number(database, 0,
-                                    "SELECT number FROM send WHERE flashduty_key = ?1"
-                                    " AND at_steady_ms > ?2 ORDER BY at_steady_ms, number LIMIT 1",
-                                    "ti", key, since_ms);
     int64_t used = first ? last - first + 1 : 0;
     return used < rate ? rate - used : 0;
 }
@@ -40,26 +27,41 @@ int64_t pace_free(struct database *database, const struct store_limits *limits, 
         return is_free;
     database_run(database, "DELETE FROM send WHERE flashduty_key = ?1 AND at_steady_ms > ?2", "ti",
                  key, now_ms + DISORDER_MS);
-    int64_t last = last_number(database, key);
+    /* The latest, and the first of each window. */
+    struct rows rows =
+        database_query(database,
+                       "SELECT (SELECT number FROM send WHERE flashduty_key = ?1"
+                       " ORDER BY at_steady_ms DESC, number DESC LIMIT 1),"
+                       " (SELECT number FROM send WHERE flashduty_key = ?1 AND at_steady_ms > ?2"
+                       " ORDER BY at_steady_ms, number LIMIT 1),"
+                       " (SELECT number FROM send WHERE flashduty_key = ?1 AND at_steady_ms > ?3"
+                       " ORDER BY at_steady_ms, number LIMIT 1)",
+                       "tii", key, now_ms - SECOND_MS, now_ms - MINUTE_MS);
+    bool is_read = rows_next(&rows);
+    int64_t last = is_read ? rows_number(&rows, 0) : 0;
+    int64_t first[] = {is_read ? rows_number(&rows, 1) : 0, is_read ? rows_number(&rows, 2) : 0};
+    rows_end(&rows);
     if (limits->rate_per_second > 0)
-        is_free = free_in(database, key, now_ms - SECOND_MS, last, limits->rate_per_second);
+        is_free = free_of(first[0], last, limits->rate_per_second);
     if (limits->rate_per_minute > 0) {
-        int64_t in_minute =
-            free_in(database, key, now_ms - MINUTE_MS, last, limits->rate_per_minute);
+        int64_t in_minute = free_of(first[1], last, limits->rate_per_minute);
         is_free = in_minute < is_free ? in_minute : is_free;
     }
     return is_free;
 }
 
+/* In order, though the clock may not be. */
 void pace_take(struct database *database, const struct store_limits *limits, const char *key)
 {
     int64_t now_ms = database_steady_ms(database);
     if (limits->rate_per_second == 0 && limits->rate_per_minute == 0)
         return;
-    int64_t last_ms = database_number(
-        database, 0, "SELECT max(at_steady_ms) FROM send WHERE flashduty_key = ?1", "t", key);
-    database_run(database, "INSERT INTO send VALUES (?1, ?2, ?3)", "tii", key,
-                 last_ms > now_ms ? last_ms : now_ms, last_number(database, key) + 1);
+    database_run(database,
+                 "INSERT INTO send VALUES (?1, coalesce((SELECT max(at_steady_ms) FROM send"
+                 " WHERE flashduty_key = ?1 AND at_steady_ms > ?2), ?2), coalesce((SELECT number"
+                 " FROM send WHERE flashduty_key = ?1 ORDER BY at_steady_ms DESC, number DESC"
+                 " LIMIT 1), 0) + 1)",
+                 "ti", key, now_ms);
     database_run(database, "DELETE FROM send WHERE flashduty_key = ?1 AND at_steady_ms < ?2", "ti",
                  key, now_ms - MINUTE_MS);
 }

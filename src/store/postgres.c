@@ -38,6 +38,8 @@
 
 #define TABLES_MAX 4
 #define SETTINGS_MAX 80
+/* So many statements are sent before it is asked what has become of them. */
+#define PENDING_MAX 500
 
 #define OID_INT8 20
 #define OID_TEXT 25
@@ -58,8 +60,12 @@ struct postgres {
     struct {
         const char *table;
         int64_t last;
-    } ids[TABLES_MAX]; /* of this transaction */
+        bool is_known; /* in this transaction */
+    } ids[TABLES_MAX];
     size_t id_count;
+    size_t pending;               /* statements that were sent, and not answered yet */
+    uint64_t serial, sure_serial; /* of the latest prepared statement, and of what is known of */
+    bool is_in_transaction;
 };
 
 struct cursor {
@@ -117,6 +123,13 @@ static void fail_by(struct postgres *postgres, const PGresult *result)
     const char *words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     fail(postgres, words ? words : PQresultErrorMessage(result),
          PQresultErrorField(result, PG_DIAG_SQLSTATE));
+}
+
+/* What libpq itself says. */
+static bool fail_now(struct postgres *postgres)
+{
+    fail(postgres, PQerrorMessage(postgres->connection), NULL);
+    return false;
 }
 
 static bool fail_silent(struct postgres *postgres)
@@ -184,21 +197,114 @@ static PGresult *gather(struct postgres *postgres)
     }
     if (!database_failed(&postgres->base) && kept)
         return kept;
-    fail(postgres, PQerrorMessage(postgres->connection), NULL);
+    fail_now(postgres);
     PQclear(kept);
     return NULL;
 }
 
+/* ---- statements that follow each other without waiting ---- */
+
+/* Statements that were prepared since then may not have been. */
+static void forget_prepared(struct postgres *postgres)
+{
+    for (size_t i = 0; i < postgres->base.prepared_count; i++) {
+        if (postgres->base.prepared[i].serial > postgres->sure_serial)
+            postgres->base.prepared[i].serial = 0;
+    }
+}
+
+/* Reads the next answer, or part of one. False at the end, or if there is no more. */
+static bool read_answer(struct postgres *postgres, PGresult **last, int64_t until_ms)
+{
+    if (!wait_for_result(postgres, until_ms))
+        return false;
+    PGresult *result = PQgetResult(postgres->connection);
+    /* So ends what belongs to one statement. */
+    if (!result)
+        return PQstatus(postgres->connection) == CONNECTION_OK;
+    switch (PQresultStatus(result)) {
+    case PGRES_PIPELINE_SYNC:
+        PQclear(result);
+        return false;
+    case PGRES_TUPLES_OK:
+    case PGRES_COMMAND_OK:
+        PQclear(*last);
+        *last = result;
+        return true;
+    case PGRES_PIPELINE_ABORTED:
+        break;
+    default:
+        fail_by(postgres, result);
+    }
+    PQclear(result);
+    return true;
+}
+
+/* Waits for all answers to what was sent; the last one, NULL on failure. */
+static PGresult *exchange(struct postgres *postgres)
+{
+    PGconn *connection = postgres->connection;
+    int64_t until_ms = clock_monotonic_ms() + postgres->answer_ms;
+    PGresult *last = NULL;
+    postgres->pending = 0;
+    if (!PQpipelineSync(connection) || !flush(postgres, until_ms)) {
+        fail_now(postgres);
+        return NULL;
+    }
+    while (read_answer(postgres, &last, until_ms))
+        ;
+    if (!PQexitPipelineMode(connection))
+        fail_now(postgres);
+    if (!database_failed(&postgres->base) && last) {
+        postgres->sure_serial = postgres->serial;
+        return last;
+    }
+    fail_now(postgres);
+    forget_prepared(postgres);
+    PQclear(last);
+    return NULL;
+}
+
+static bool settle(struct database *database)
+{
+    struct postgres *postgres = postgres_of(database);
+    if (postgres->pending > 0)
+        PQclear(exchange(postgres));
+    return !database_failed(database);
+}
+
+/* Notes whether it could be sent. */
+static bool note_sent(struct postgres *postgres, int is_sent)
+{
+    postgres->pending++;
+    return is_sent || fail_now(postgres);
+}
+
+/* Whether something can be sent: then in this mode. */
+static bool enter(struct postgres *postgres)
+{
+    if (is_broken(&postgres->base)) {
+        fail(postgres, "the connection is lost", NULL);
+        return false;
+    }
+    return PQpipelineStatus(postgres->connection) != PQ_PIPELINE_OFF ||
+           PQenterPipelineMode(postgres->connection) || fail_now(postgres);
+}
+
+/* ---- whole strings of statements ---- */
+
 /* Runs statements without parameters. */
 static PGresult *ask(struct postgres *postgres, const char *sql)
 {
+    if (!settle(&postgres->base))
+        return NULL;
     if (is_broken(&postgres->base)) {
         fail(postgres, "the connection is lost", NULL);
         return NULL;
     }
     if (PQsendQuery(postgres->connection, sql))
         return gather(postgres);
-    fail(postgres, PQerrorMessage(postgres->connection), NULL);
+    (void)fail_now(postgres);
     return NULL;
 }
 
@@ -270,31 +376,38 @@ static const char *mend(struct arena *arena, const char *string)
 
 /* ---- statements ---- */
 
-static bool prepare(struct postgres *postgres, struct prepared *prepared, const char *name,
+static void name_of(const struct prepared *prepared, char name[static 24])
+{
+    (void)snprintf(name, 24, "s%llu", (unsigned long long)prepared->serial);
+}
+
+/* A name is never used again: what was prepared under it may be there. */
+static bool prepare(struct postgres *postgres, struct prepared *prepared,
                     const struct value *values, size_t count)
 {
     Oid types[VALUES_MAX];
     struct text sql = {0};
+    char name[24];
     for (size_t i = 0; i < count; i++)
         types[i] = values[i].type == 'i' ? OID_INT8 : OID_TEXT;
     translate(&sql, prepared->sql);
-    bool is_sent = !sql.failed &&
-                   PQsendPrepare(postgres->connection, name, text_string(&sql), (int)count, types);
+    if (sql.failed) {
+        fail(postgres, "out of memory", NULL);
+        return false;
+    }
+    prepared->serial = ++postgres->serial;
+    name_of(prepared, name);
+    bool is_sent = note_sent(
+        postgres, PQsendPrepare(postgres->connection, name, text_string(&sql), (int)count, types));
     text_clear(&sql);
-    if (!is_sent)
-        fail(postgres, PQerrorMessage(postgres->connection), NULL);
-    PGresult *result = is_sent ? gather(postgres) : NULL;
-    if (result)
-        prepared->statement = prepared;
-    PQclear(result);
-    return result != NULL;
+    return is_sent;
 }
 
-static PGresult *run_prepared(struct postgres *postgres, const char *name,
-                              const struct value *values, size_t count)
+static bool send_prepared(struct postgres *postgres, const struct prepared *prepared,
+                          const struct value *values, size_t count)
 {
     const char *texts[VALUES_MAX];
-    char digits[VALUES_MAX][24];
+    char digits[VALUES_MAX][24], name[24];
     struct arena arena = {0};
     for (size_t i = 0; i < count; i++) {
         if (values[i].type == 'i') {
@@ -304,34 +417,45 @@ static PGresult *run_prepared(struct postgres *postgres, const char *name,
             texts[i] = values[i].text ? mend(&arena, values[i].text) : NULL;
         }
     }
-    bool is_sent = !arena.failed && PQsendQueryPrepared(postgres->connection, name, (int)count,
-                                                        texts, NULL, NULL, 0);
-    if (!is_sent)
-        fail(postgres, arena.failed ? "out of memory" : PQerrorMessage(postgres->connection), NULL);
+    name_of(prepared, name);
+    if (arena.failed)
+        fail(postgres, "out of memory", NULL);
+    bool is_sent =
+        !arena.failed && note_sent(postgres, PQsendQueryPrepared(postgres->connection, name,
+                                                                 (int)count, texts, NULL, NULL, 0));
     arena_clear(&arena);
-    return is_sent ? gather(postgres) : NULL;
+    return is_sent;
+}
+
+static bool push(struct database *database, const char *sql, const struct value *values,
+                 size_t count)
+{
+    struct postgres *postgres = postgres_of(database);
+    struct prepared *prepared = database_prepared(database, sql);
+    if (!prepared || !enter(postgres))
+        return false;
+    return (prepared->serial || prepare(postgres, prepared, values, count)) &&
+           send_prepared(postgres, prepared, values, count);
 }
 
 static PGresult *answer(struct database *database, const char *sql, const struct value *values,
                         size_t count)
 {
-    struct postgres *postgres = postgres_of(database);
-    struct prepared *prepared = database_prepared(database, sql);
-    char name[24];
-    if (!prepared)
-        return NULL;
-    if (is_broken(database)) {
-        fail(postgres, "the connection is lost", NULL);
-        return NULL;
-    }
-    (void)snprintf(name, sizeof name, "s%td", prepared - database->prepared);
-    if (!prepared->statement && !prepare(postgres, prepared, name, values, count))
-        return NULL;
-    return run_prepared(postgres, name, values, count);
+    return push(database, sql, values, count) ? exchange(postgres_of(database)) : NULL;
 }
 
-static int64_t run(struct database *database, const char *sql, const struct value *values,
-                   size_t count)
+/* It is told with what comes next; outside a transaction nothing may. */
+static void run(struct database *database, const char *sql, const struct value *values,
+                size_t count)
+{
+    struct postgres *postgres = postgres_of(database);
+    bool is_sent = push(database, sql, values, count);
+    if (is_sent && (!postgres->is_in_transaction || postgres->pending >= PENDING_MAX))
+        (void)settle(database);
+}
+
+static int64_t change(struct database *database, const char *sql, const struct value *values,
+                      size_t count)
 {
     PGresult *result = answer(database, sql, values, count);
     int64_t changed = result ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
@@ -339,22 +463,30 @@ static int64_t run(struct database *database, const char *sql, const struct valu
     return changed;
 }
 
-/* The id of a table's newest row; nobody else adds any meanwhile. */
+/* What begins tells of tables that rows were added to before; nobody else adds any meanwhile. */
 static int64_t *last_id(struct postgres *postgres, const char *table)
 {
     char sql[64];
-    for (size_t i = 0; i < postgres->id_count; i++) {
-        if (!strcmp(postgres->ids[i].table, table))
-            return &postgres->ids[i].last;
+    size_t row = 0;
+    while (row < postgres->id_count && strcmp(postgres->ids[row].table, table) != 0)
+        row++;
+    if (row < postgres->id_count && postgres->ids[row].is_known)
+        return &postgres->ids[row].last;
+    if (row == TABLES_MAX) {
+        fail(postgres, "too many tables", NULL);
+        return NULL;
     }
     (void)snprintf(sql, sizeof sql, "SELECT max(id) FROM %s", table);
-    PGresult *result = postgres->id_count < TABLES_MAX ? ask(postgres, sql) : NULL;
+    PGresult *result = ask(postgres, sql);
     if (!result)
         return NULL;
-    postgres->ids[postgres->id_count].table = table;
-    postgres->ids[postgres->id_count].last = number_in(result, 0, 0);
+    postgres->ids[row].table = table;
+    postgres->ids[row].last = number_in(result, 0, 0);
+    postgres->ids[row].is_known = true;
+    if (row == postgres->id_count)
+        postgres->id_count++;
     PQclear(result);
-    return &postgres->ids[postgres->id_count++].last;
+    return &postgres->ids[row].last;
 }
 
 static int64_t add(struct database *database, const char *table, const char *sql,
@@ -364,7 +496,7 @@ static int64_t add(struct database *database, const char *table, const char *sql
     if (!last)
         return 0;
     values[0].number = ++*last;
-    (void)run(database, sql, values, count);
+    run(database, sql, values, count);
     return database_failed(database) ? 0 : values[0].number;
 }
 
@@ -426,33 +558,49 @@ static void set_clock(struct postgres *postgres, const PGresult *result)
 static void start(struct postgres *postgres)
 {
     *postgres->state = '\0';
-    postgres->id_count = 0;
     postgres->is_defining = false;
+    for (size_t i = 0; i < postgres->id_count; i++)
+        postgres->ids[i].is_known = false;
 }
 
-/* A string of several statements is one way there and back. The row is read again by one that
- * begins after the lock was had. */
+static void take_beginning(struct postgres *postgres, const PGresult *result)
+{
+    set_clock(postgres, result);
+    for (size_t i = 0; i < postgres->id_count; i++) {
+        postgres->ids[i].last = number_in(result, 0, 2 + (int)i);
+        postgres->ids[i].is_known = true;
+    }
+}
+
+/* A string of several statements is one way there and back. The row is read again, and the tables
+ * are, by one that begins after the lock was had. */
 static bool begin(struct database *database, int64_t patience_ms)
 {
     struct postgres *postgres = postgres_of(database);
-    char sql[512];
+    struct text sql = {0};
     start(postgres);
-    (void)snprintf(sql, sizeof sql,
-                   "BEGIN ISOLATION LEVEL READ COMMITTED;"
-                   "SET LOCAL lock_timeout = %lld; SET LOCAL statement_timeout = %lld;"
-                   "SET LOCAL idle_in_transaction_session_timeout = %d;"
-                   "SELECT version FROM writer WHERE one = 1 FOR UPDATE;"
-                   "SELECT " SQL_NOW_MS ", count(*) FROM writer",
-                   (long long)(patience_ms > 0 ? patience_ms : 1),
-                   (long long)(patience_ms + SERVER_STATEMENT_MS), SERVER_IDLE_MS);
+    text_printf(&sql,
+                "BEGIN ISOLATION LEVEL READ COMMITTED;"
+                "SET LOCAL lock_timeout = %lld; SET LOCAL statement_timeout = %lld;"
+                "SET LOCAL idle_in_transaction_session_timeout = %d;"
+                "SELECT version FROM writer WHERE one = 1 FOR UPDATE;"
+                "SELECT " SQL_NOW_MS ", (SELECT count(*) FROM writer)",
+                (long long)(patience_ms > 0 ? patience_ms : 1),
+                (long long)patience_ms + SERVER_STATEMENT_MS, SERVER_IDLE_MS);
+    for (size_t i = 0; i < postgres->id_count; i++)
+        text_printf(&sql, ", (SELECT max(id) FROM %s)", postgres->ids[i].table);
+    if (sql.failed)
+        fail(postgres, "out of memory", NULL);
     postgres->answer_ms = patience_ms + ANSWER_MS;
-    PGresult *result = ask(postgres, sql);
+    PGresult *result = sql.failed ? NULL : ask(postgres, text_string(&sql));
     postgres->answer_ms = ANSWER_MS;
     if (result && number_in(result, 0, 1) == 1)
-        set_clock(postgres, result);
+        take_beginning(postgres, result);
     else if (result || is_state(postgres, "42P01"))
         fail(postgres, "there is no store yet", NULL);
     PQclear(result);
+    text_clear(&sql);
+    postgres->is_in_transaction = true;
     return !database_failed(database);
 }
 
@@ -470,6 +618,7 @@ static bool begin_reading(struct database *database)
     if (result)
         set_clock(postgres, result);
     PQclear(result);
+    postgres->is_in_transaction = true;
     return !database_failed(database);
 }
 
@@ -482,56 +631,64 @@ static void take_time(struct database *database)
     (void)tell(postgres, sql);
 }
 
+/* What was sent has to be answered before anything else is asked; it is of no interest any more. */
 static void rollback(struct database *database)
 {
     struct postgres *postgres = postgres_of(database);
     postgres->answer_ms = ANSWER_MS;
+    postgres->is_in_transaction = false;
+    if (is_broken(database))
+        return;
+    (void)settle(database);
+    database->failure = (struct error){0};
     if (!is_broken(database) && PQtransactionStatus(postgres->connection) != PQTRANS_IDLE)
         (void)tell(postgres, "ROLLBACK");
+}
+
+/* The words for the first failure stay. */
+static void take_all_back(struct database *database)
+{
+    struct error failure = database->failure;
+    database_rollback(database);
+    database->failure = failure;
 }
 
 /* How durable it is the server's settings say: nothing here makes it less. */
 static bool commit(struct database *database, bool is_durable)
 {
     struct postgres *postgres = postgres_of(database);
-    char sql[256];
     (void)is_durable;
     if (database_failed(database)) {
-        struct error failure = database->failure;
-        database_rollback(database);
-        database->failure = failure;
+        take_all_back(database);
         return false;
     }
-    postgres->mark.number++;
-    (void)snprintf(sql, sizeof sql,
-                   "INSERT INTO writing VALUES ('%s', %lld, " SQL_NOW_MS ")"
-                   " ON CONFLICT (writer) DO UPDATE SET number = excluded.number,"
-                   " at_ms = excluded.at_ms; COMMIT",
-                   postgres->mark.writer, (long long)postgres->mark.number);
-    PGresult *result = ask(postgres, sql);
+    const struct value values[] = {{.type = 't', .text = postgres->mark.writer},
+                                   {.type = 'i', .number = ++postgres->mark.number}};
+    run(database,
+        "INSERT INTO writing VALUES (?1, ?2, " SQL_NOW_MS ") ON CONFLICT (writer) DO UPDATE"
+        " SET number = excluded.number, at_ms = excluded.at_ms",
+        values, sizeof values / sizeof *values);
+    PGresult *result = database_failed(database) ? NULL : answer(database, "COMMIT", NULL, 0);
     if (result && strcmp(PQcmdStatus(result), "COMMIT") != 0)
         fail(postgres, "the server has taken everything back", NULL);
     PQclear(result);
     bool is_committed = !database_failed(database);
+    postgres->is_in_transaction = false;
     postgres->mark.is_doubtful =
         !is_committed && (is_broken(database) || is_state(postgres, "40003"));
-    if (!is_committed && !is_broken(database)) {
-        struct error failure = database->failure;
-        database_rollback(database);
-        database->failure = failure;
-    }
+    if (!is_committed)
+        take_all_back(database);
     return is_committed;
 }
 
 static bool is_lost(const struct database *database)
 {
-    const struct postgres *postgres = (const struct postgres *)database;
-    return is_broken(database) || PQtransactionStatus(postgres->connection) == PQTRANS_IDLE;
+    return is_broken(database) || !((const struct postgres *)database)->is_in_transaction;
 }
 
 static void execute(struct database *database, const char *sql)
 {
-    (void)tell(postgres_of(database), sql);
+    run(database, sql, NULL, 0);
 }
 
 static struct database_commit_mark last_commit(const struct database *database)
@@ -562,10 +719,7 @@ static int64_t version(struct database *database)
 
 static void set_version(struct database *database, int64_t number)
 {
-    char sql[64];
-    (void)snprintf(sql, sizeof sql, "UPDATE writer SET version = %lld WHERE one = 1",
-                   (long long)number);
-    execute(database, sql);
+    database_run(database, "UPDATE writer SET version = ?1 WHERE one = 1", "i", number);
 }
 
 static void define(struct database *database, const char *sql)
@@ -587,7 +741,7 @@ static void define(struct database *database, const char *sql)
     if (translated.failed)
         fail(postgres, "out of memory", NULL);
     else
-        execute(database, text_string(&translated));
+        (void)tell(postgres, text_string(&translated));
     postgres->answer_ms = ANSWER_MS;
     text_clear(&translated);
 }
@@ -727,7 +881,7 @@ static bool connect_to_any(struct postgres *postgres, const PQconninfoOption *op
     static atomic_size_t turn;
     int64_t until_ms = clock_monotonic_ms() + STORE_PATIENCE_MS;
     size_t count = count_hosts(options);
-    for (size_t i = 0; i < count && !postgres->connection; i++) {
+    for (size_t i = 0; i < count && !postgres->connection && clock_monotonic_ms() < until_ms; i++) {
         struct arena arena = {0};
         struct settings settings = {.count = 0};
         size_t host = atomic_load(&turn) % count;
@@ -804,6 +958,8 @@ static const struct engine engine = {
     .version = version,
     .set_version = set_version,
     .run = run,
+    .change = change,
+    .settle = settle,
     .add = add,
     .query = query,
     .next = next,

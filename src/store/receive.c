@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/limits.h"
 #include "store/history.h"
 #include "store/intake.h"
@@ -12,10 +13,10 @@ static bool is_repeat(struct intake *in, bool *is_durable)
     const struct store_event *event = in->event;
     if (!*event->message_id)
         return false;
-    int64_t added = database_run(in->database,
-                                 "INSERT INTO seen VALUES (?1, ?2, 0, ?3)"
-                                 " ON CONFLICT (message_id, scope) DO NOTHING",
-                                 "tti", event->message_id, event->scope, in->now_ms);
+    int64_t added = database_change(in->database,
+                                    "INSERT INTO seen VALUES (?1, ?2, 0, ?3)"
+                                    " ON CONFLICT (message_id, scope) DO NOTHING",
+                                    "tti", event->message_id, event->scope, in->now_ms);
     if (added > 0 || database_failed(in->database))
         return false;
     int64_t waiting =
@@ -358,13 +359,24 @@ static const struct destination *copy_routes(struct arena *arena, const struct d
     return copies;
 }
 
+/* An id of any length would fit into no index. */
+static const char *keep_id(struct arena *arena, const char *id)
+{
+    char digest[SHA256_HEX_SIZE];
+    if (strlen(id) <= MESSAGE_ID_BYTES_MAX)
+        return arena_string(arena, id);
+    bool is_digested = sha256_hex(id, strlen(id), digest);
+    return is_digested ? arena_printf(arena, "sha256:%s", digest)
+                       : arena_copy(arena, id, MESSAGE_ID_BYTES_MAX);
+}
+
 void event_copy(struct arena *arena, struct store_event *copy, const struct store_event *event)
 {
     *copy = *event;
     copy->scope = arena_string(arena, event->scope);
     copy->integration = arena_string(arena, event->integration);
     copy->request_id = arena_string(arena, event->request_id);
-    copy->message_id = arena_string(arena, event->message_id);
+    copy->message_id = keep_id(arena, event->message_id);
     copy->alert_key = arena_string(arena, event->alert_key);
     copy->title = arena_string(arena, event->title);
     copy->json = arena_string(arena, event->json);

@@ -229,17 +229,23 @@ static void finish(void *cursor)
     (void)sqlite3_clear_bindings(cursor);
 }
 
-static int64_t run(struct database *database, const char *sql, const struct value *values,
-                   size_t count)
+static void run(struct database *database, const char *sql, const struct value *values,
+                size_t count)
 {
     struct sqlite *sqlite = sqlite_of(database);
     sqlite3_stmt *statement = bind(sqlite, sql, values, count);
     if (!statement)
-        return 0;
+        return;
     while (step(sqlite, statement))
         ;
     finish(statement);
-    return database_failed(database) ? 0 : sqlite3_changes64(sqlite->handle);
+}
+
+static int64_t change(struct database *database, const char *sql, const struct value *values,
+                      size_t count)
+{
+    run(database, sql, values, count);
+    return database_failed(database) ? 0 : sqlite3_changes64(sqlite_of(database)->handle);
 }
 
 /* SQLite chooses the id if it is given none. (RETURNING would make a table of its own for it.) */
@@ -249,7 +255,7 @@ static int64_t add(struct database *database, const char *table, const char *sql
     struct sqlite *sqlite = sqlite_of(database);
     (void)table;
     values[0] = (struct value){.type = 't', .text = NULL};
-    (void)run(database, sql, values, count);
+    run(database, sql, values, count);
     return database_failed(database) ? 0 : sqlite3_last_insert_rowid(sqlite->handle);
 }
 
@@ -284,7 +290,7 @@ static const char *text(void *cursor, int column)
 
 static void execute(struct database *database, const char *sql)
 {
-    (void)run(database, sql, NULL, 0);
+    run(database, sql, NULL, 0);
 }
 
 static bool begin(struct database *database, int64_t patience_ms)
@@ -422,6 +428,7 @@ static const struct engine engine = {
     .version = version,
     .set_version = set_version,
     .run = run,
+    .change = change,
     .add = add,
     .query = query,
     .next = next,

@@ -50,14 +50,14 @@ bool sums_add(struct sums *sums, const struct sum *sum)
     return true;
 }
 
-int64_t sums_find(const struct sums *sums, const char *sql, const char *text)
+const struct sum *sums_find(const struct sums *sums, const char *sql, const char *text)
 {
     const struct sum wanted = {.sql = sql, .texts = {text}, .text_count = 1};
     for (size_t i = 0; i < sums->count; i++) {
         if (is_same(&sums->items[i], &wanted))
-            return sums->items[i].number;
+            return &sums->items[i];
     }
-    return 0;
+    return NULL;
 }
 
 void sums_clear(struct sums *sums)

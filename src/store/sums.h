@@ -31,8 +31,8 @@ struct sums {
 bool sums_add(struct sums *sums, const struct sum *sum)
     __attribute__((nonnull, warn_unused_result));
 
-/* What has been added up for one text; 0 if nothing. */
-int64_t sums_find(const struct sums *sums, const char *sql, const char *text)
+/* What there is for one text; NULL if nothing. */
+const struct sum *sums_find(const struct sums *sums, const char *sql, const char *text)
     __attribute__((nonnull));
 
 void sums_clear(struct sums *sums) __attribute__((nonnull));

@@ -64,25 +64,26 @@ static void run_tidy(struct job *job, struct database *database, const struct st
     if (!limits->is_spool)
         tidy->more |= forget_finished(database, keep_ms);
     tidy->more |=
-        database_run(database,
-                     "DELETE FROM seen WHERE (message_id, scope) IN (SELECT message_id,"
-                     " scope FROM seen WHERE seen_ms < ?1 ORDER BY seen_ms LIMIT ?2)",
-                     "ii", now_ms - SEEN_HOURS * HOUR_MS, (int64_t)TIDY_AT_ONCE) == TIDY_AT_ONCE;
+        database_change(database,
+                        "DELETE FROM seen WHERE (message_id, scope) IN (SELECT message_id,"
+                        " scope FROM seen WHERE seen_ms < ?1 ORDER BY seen_ms LIMIT ?2)",
+                        "ii", now_ms - SEEN_HOURS * HOUR_MS, (int64_t)TIDY_AT_ONCE) == TIDY_AT_ONCE;
     database_run(database,
                  "DELETE FROM memory_destination WHERE (alert_key, scope) IN (SELECT alert_key,"
                  " scope FROM memory WHERE is_open = 0 AND changed_ms < ?1 ORDER BY changed_ms"
                  " LIMIT ?2)",
                  "ii", keep_ms, (int64_t)TIDY_AT_ONCE);
-    tidy->more |= database_run(database,
-                               "DELETE FROM memory WHERE (alert_key, scope) IN (SELECT alert_key,"
-                               " scope FROM memory WHERE is_open = 0 AND changed_ms < ?1 ORDER BY"
-                               " changed_ms LIMIT ?2)",
-                               "ii", keep_ms, (int64_t)TIDY_AT_ONCE) == TIDY_AT_ONCE;
     tidy->more |=
-        database_run(database,
-                     "DELETE FROM moved WHERE token IN (SELECT token FROM moved"
-                     " WHERE moved_ms < ?1 ORDER BY moved_ms LIMIT ?2)",
-                     "ii", now_ms - SEEN_HOURS * HOUR_MS, (int64_t)TIDY_AT_ONCE) == TIDY_AT_ONCE;
+        database_change(database,
+                        "DELETE FROM memory WHERE (alert_key, scope) IN (SELECT alert_key,"
+                        " scope FROM memory WHERE is_open = 0 AND changed_ms < ?1 ORDER BY"
+                        " changed_ms LIMIT ?2)",
+                        "ii", keep_ms, (int64_t)TIDY_AT_ONCE) == TIDY_AT_ONCE;
+    tidy->more |=
+        database_change(database,
+                        "DELETE FROM moved WHERE token IN (SELECT token FROM moved"
+                        " WHERE moved_ms < ?1 ORDER BY moved_ms LIMIT ?2)",
+                        "ii", now_ms - SEEN_HOURS * HOUR_MS, (int64_t)TIDY_AT_ONCE) == TIDY_AT_ONCE;
     database_run(
         database,
         "UPDATE memory SET is_open = 0 WHERE (alert_key, scope) IN (SELECT alert_key, scope"

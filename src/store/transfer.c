@@ -227,7 +227,7 @@ static bool put_batch(struct moving *moving, const struct table *table, struct t
         values[i] = (struct value){.type = 't', .text = text_string(&arrays[i])};
     }
     if (has_memory && !database_failed(moving->to))
-        (void)moving->to->engine->run(moving->to, table->insert, values, table->column_count);
+        (void)moving->to->engine->change(moving->to, table->insert, values, table->column_count);
     for (size_t i = 0; i < table->column_count; i++)
         text_clear(&arrays[i]);
     moving->rows += count;

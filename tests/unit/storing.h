@@ -76,7 +76,7 @@ static inline void tell_server(const struct storing *storing, const char *sql)
     struct database *database = database_open(storing->server, DATABASE_OPEN, &error);
     if (!database)
         fail_msg("%s", error.text);
-    database_run(database, sql, "");
+    database_define(database, sql);
     if (database_failed(database))
         fail_msg("%s: %s", sql, database_failure(database));
     database_close(database);
