@@ -104,6 +104,7 @@ TEST_DEPS := libcmocka-dev apache2 libapache2-mod-fcgid nginx-light spawn-fcgi f
 	$(BENCH_LOAD_DEPS) $(FUZZ_DEPS) $(DEB_DEPS)
 # npm comes with nodejs where that is not Debian's own.
 BROWSER_DEPS := chromium fonts-wqy-microhei tidy lighttpd $(if $(shell command -v npm),,nodejs npm)
+CLUSTER_DEPS := postgresql postgresql-client haproxy nginx-light spawn-fcgi libcmocka-dev
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
@@ -129,8 +130,8 @@ SECONDS ?= 600
 Q := $(if $(V),,@)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all help deps run-deps test-deps browser-deps lint-deps hosting-deps fuzz-deps bench-deps run \
-	hosting pack test check test-browser test-faults bench bench-growth soak tests-build lint fuzz \
+.PHONY: all help deps run-deps test-deps browser-deps cluster-deps lint-deps hosting-deps fuzz-deps bench-deps run \
+	hosting pack test check test-browser test-cluster test-faults bench bench-growth bench-cluster soak tests-build lint fuzz \
 	fuzz-build fuzz-merge clean man install uninstall dist deb deb-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -185,6 +186,9 @@ run-deps:
 
 test-deps:
 	$(call install-deps,$(BUILD_DEPS) $(HOSTING_DEPS) $(RUN_DEPS) $(TEST_DEPS))
+
+cluster-deps:
+	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(CLUSTER_DEPS))
 
 browser-deps:
 	$(call install-deps,$(BUILD_DEPS) $(RUN_DEPS) $(BROWSER_DEPS))
@@ -245,6 +249,12 @@ build/browser/node_modules: tests/browser/package.json tests/browser/package-loc
 	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+test-cluster: cluster-deps  ## several nodes on PostgreSQL, and all that can fail; ROUNDS=1000 or OUTAGE=3600 (s): that alone, for longer
+	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=-Werror tests-build
+	@$(if $(ROUNDS)$(OUTAGE), \
+		python3 tests/cluster/long.py $(ROUNDS:%=--rounds %) $(OUTAGE:%=--outage %), \
+		python3 tests/run.py --cluster --variant release --jobs 2 --seconds 450)
+
 test-faults: test-deps  ## kill, fill and mislead the gateway for SECONDS (600), with 10,000 alerts, and say what came of it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/faults/long.py --seconds $(SECONDS)
@@ -259,6 +269,10 @@ bench: bench-deps hosting-deps  ## the gateway beside others, in about 20 minute
 bench-growth: bench-deps  ## what a large outbox, large bodies and many integrations cost, in about 5 minutes
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@python3 tests/bench/growth.py $(if $(QUICK),--quick)
+
+bench-cluster: bench-deps cluster-deps  ## one, two and three nodes on PostgreSQL, in about 5 minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@python3 tests/bench/cluster.py $(if $(QUICK),--quick)
 
 soak: bench-deps  ## half of what it can take for SECONDS (600; 1800 say more), while Flashduty fails now and then
 	@$(MAKE) --no-print-directory -j$(JOBS) all

@@ -72,6 +72,14 @@ static const char *reason_of(const struct exchange *x, const struct item *item,
     return delivery && x->outcome != OUTCOME_DELIVERED ? delivery->answer.message : NULL;
 }
 
+/* Only where it is not as it should be. */
+static const char *recorded(const struct dispatch *dispatch)
+{
+    if (dispatch && dispatch->is_unrecorded)
+        return "no";
+    return dispatch && dispatch->is_spooled ? "spool" : NULL;
+}
+
 void exchange_log(struct exchange *x)
 {
     const struct item *item = x->receipt.count == 1 ? x->receipt.items : NULL;
@@ -88,10 +96,9 @@ void exchange_log(struct exchange *x)
         x->request->id, "vendor", x->gateway->vendor->name, "integration",
         x->integration ? x->integration->name : NULL, "status", number(x, x->response->status),
         "outcome", x->error.code ? NULL : exchange_outcome_name(x->outcome), "recorded",
-        dispatch && dispatch->is_unrecorded ? "no" : NULL, "severity",
-        alert ? severity_names[alert->severity] : NULL, "alert_key", alert ? alert->key : NULL,
-        "destinations", dispatch ? destinations(x, dispatch) : NULL, "alerts",
-        x->receipt.is_array ? number(x, (int64_t)x->receipt.count) : NULL, "message_id",
+        recorded(dispatch), "severity", alert ? severity_names[alert->severity] : NULL, "alert_key",
+        alert ? alert->key : NULL, "destinations", dispatch ? destinations(x, dispatch) : NULL,
+        "alerts", x->receipt.is_array ? number(x, (int64_t)x->receipt.count) : NULL, "message_id",
         x->receipt.message_id, "tries", delivery ? number(x, delivery->tries) : NULL,
         "flashduty_request_id", delivery ? delivery->answer.request_id : NULL, "verify_ms",
         milliseconds(x, x->verify_us), "map_ms", milliseconds(x, x->map_us), "route_ms",

@@ -4,6 +4,7 @@
     tests/run.py                          everything, for release, asan, tsan, fuzz, static builds
     tests/run.py -k apache --variant asan modules with "apache" in their name, for one build
     tests/run.py --browser                those that need a browser, and those alone
+    tests/run.py --cluster                those that need PostgreSQL, and those alone
 
 The unit tests are cmocka programs (build/VARIANT/tests/test_*), the fuzz targets libFuzzer's
 (build/fuzz/fuzzers/fuzz_*), which run for seconds from their corpora; all others are Python modules
@@ -45,6 +46,8 @@ FOLDERS = {
 }
 # Needs a browser; `make test-browser` asks for it by name.
 BROWSER = {"browser": ("release",)}
+# Needs PostgreSQL and takes minutes; `make test-cluster` asks for it by name.
+CLUSTER = {"cluster": ("release",)}
 MODULE_SECONDS = 300
 # Those that build packages and start machines may take twice as long.
 SLOW_FOLDERS = ("tests/packaging/",)
@@ -343,6 +346,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=MODULE_SECONDS,
                         help=f"the longest that a module may take ({MODULE_SECONDS})")  # fmt: skip
     parser.add_argument("--browser", action="store_true", help="only what needs a browser")
+    parser.add_argument("--cluster", action="store_true", help="only what needs PostgreSQL")
     parser.add_argument("-v", dest="verbose", action="store_true", help="show all output")
     return parser.parse_args()
 
@@ -350,7 +354,7 @@ def arguments():
 def main():
     """Exit status 1 if anything failed or nothing was run."""
     options = arguments()
-    folders = BROWSER if options.browser else FOLDERS
+    folders = BROWSER if options.browser else CLUSTER if options.cluster else FOLDERS
     modules = collect(options.variant or VARIANTS, options.substring, folders)
     top = Path(tempfile.mkdtemp(prefix="gateway-tests-"))
     top.chmod(0o755)

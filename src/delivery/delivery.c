@@ -98,6 +98,7 @@ static void follow(struct sending *sending, struct dispatch *dispatch,
 {
     dispatch->deliveries = &sending->deliveries[sending->count];
     dispatch->is_unrecorded = sending->means->store && !is_recorded;
+    dispatch->is_spooled = is_recorded && event->is_spooled;
     if (dispatch->is_unrecorded)
         store_count_unrecorded(sending->means->store, dispatch->integration);
     if (is_recorded && !event->is_unknown) {

@@ -54,6 +54,7 @@ struct dispatch {
     enum outcome outcome; /* REFUSED: it is kept nowhere, the sender has to try again */
     bool lets_go;         /* something in the outbox waited for it */
     bool is_unrecorded;   /* there is a store, and it could not be used */
+    bool is_spooled;      /* this node has it alone, until the database can be reached */
     int64_t store_us;     /* that the store took, of all that are delivered together */
     const char *reason;   /* why it was refused, where no answer of Flashduty's says so; "" else */
     struct delivery *deliveries;

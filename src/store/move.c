@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "store/history.h"
 #include "store/intake.h"
+#include "store/mend.h"
 #include "store/spool.h"
 
 /*
@@ -16,6 +17,8 @@
 /* Others wait for the database as long as a page takes. */
 #define PAGE 50
 #define TOKEN_BYTES 16
+/* Two clocks that differ by no more may be the same one, looked at twice. */
+#define SAME_CLOCK_MS 2000
 
 enum moving_kind { MOVING_ALERT, MOVING_CONFIRMATION, MOVING_COUNTS };
 enum count_kind { COUNT_PLACE, COUNT_COUNTER, COUNT_MOMENT, COUNT_SUBSCRIPTION };
@@ -64,8 +67,9 @@ struct page {
     struct moving_count *counts;
     size_t alert_count, confirmation_count, count_count;
     const char *counts_token;
-    bool more;     /* than this page, and could be moved */
-    bool is_empty; /* there is nothing in the spool at all */
+    int64_t read_ms; /* by the clock of the spool, as all that is in it */
+    bool more;       /* than this page, and could be moved */
+    bool is_empty;   /* there is nothing in the spool at all */
 };
 
 struct page_job {
@@ -313,7 +317,7 @@ static void run_page(struct job *job, struct database *database, const struct st
 {
     struct page *page = &((struct page_job *)job)->page;
     (void)limits;
-    *page = (struct page){.counts_token = NULL};
+    *page = (struct page){.read_ms = database_wall_ms(database)};
     leases_end(database, database_wall_ms(database), database_steady_ms(database));
     read_alerts(database, &job->arena, page);
     read_confirmations(database, &job->arena, page);
@@ -336,7 +340,25 @@ struct move_job {
 struct move {
     struct intake in;
     const struct moving_alert *alert;
+    int64_t behind_ms; /* how much later it is by the database's clock than by the spool's */
 };
+
+/* A time of the spool's by the database's clock. */
+static int64_t time_of(const struct move *move, int64_t ms)
+{
+    bool is_same = move->behind_ms >= -SAME_CLOCK_MS && move->behind_ms <= SAME_CLOCK_MS;
+    int64_t here_ms = is_same ? ms : ms + move->behind_ms;
+    return here_ms < move->in.now_ms ? here_ms : move->in.now_ms;
+}
+
+/* What was not noticed of the difference is not known better. */
+static struct mend_time time_around(const struct move *move, int64_t ms)
+{
+    int64_t apart_ms = move->behind_ms < 0 ? -move->behind_ms : move->behind_ms;
+    if (apart_ms > SAME_CLOCK_MS)
+        apart_ms = SAME_CLOCK_MS / 2;
+    return (struct mend_time){time_of(move, ms) - apart_ms, time_of(move, ms) + apart_ms};
+}
 
 static bool is_moved(struct database *database, const char *token, int64_t *became)
 {
@@ -351,12 +373,16 @@ static void note_moved(struct database *database, const char *token, int64_t bec
                  database_wall_ms(database));
 }
 
-/* The database has the same message: what the spool has delivered of it is not sent again. */
+/* The database has the same message: what the spool has delivered of it is not sent again, unless a
+ * recovery from before has closed it meanwhile. */
 static void finish_twin(struct move *move, int64_t twin)
 {
     struct database *database = move->in.database;
+    bool is_newest = move->in.event->severity != SEVERITY_OK && !intake_is_stale(&move->in);
     for (size_t i = 0; i < move->alert->delivery_count; i++) {
-        const struct store_delivery *delivery = &move->alert->deliveries[i].delivery;
+        const struct moving_delivery *was = &move->alert->deliveries[i];
+        const struct store_delivery *delivery = &was->delivery;
+        struct mend_time at = time_around(move, was->finished_ms);
         struct delivery_row row;
         int64_t id = delivery->state != DELIVERY_DELIVERED
                          ? 0
@@ -364,7 +390,8 @@ static void finish_twin(struct move *move, int64_t twin)
                                            "SELECT id FROM delivery WHERE alert_id = ?1"
                                            " AND flashduty_key = ?2 AND state < 2 LIMIT 1",
                                            "it", twin, delivery->flashduty_key);
-        if (id && delivery_read(database, id, move->in.arena, &row))
+        if (id && !(is_newest && mend_is_closed(&move->in, delivery, &at)) &&
+            delivery_read(database, id, move->in.arena, &row))
             (void)delivery_end(database, &row, DELIVERY_DELIVERED, "", "");
     }
 }
@@ -415,8 +442,7 @@ static void choose_deliveries(struct move *move)
 static int64_t add_alert(const struct move *move)
 {
     const struct store_event *event = move->in.event;
-    int64_t received_ms =
-        move->alert->received_ms < move->in.now_ms ? move->alert->received_ms : move->in.now_ms;
+    int64_t received_ms = time_of(move, move->alert->received_ms);
     int64_t id =
         database_add(move->in.database, "alert",
                      "INSERT INTO alert (id, scope, integration, request_id, message_id, "
@@ -454,8 +480,8 @@ static void add_delivery(struct move *move, const struct store_delivery *deliver
     struct intake *in = &move->in;
     bool waits = delivery->state == DELIVERY_WAITING;
     int64_t after = waits ? intake_predecessor(in, delivery) : 0;
-    int64_t created_ms = was->created_ms < in->now_ms ? was->created_ms : in->now_ms;
-    int64_t finished_ms = was->finished_ms < in->now_ms ? was->finished_ms : in->now_ms;
+    int64_t created_ms = time_of(move, was->created_ms);
+    int64_t finished_ms = was->finished_ms ? time_of(move, was->finished_ms) : 0;
     if (after > 0)
         intake_raise_rank(in, delivery);
     int64_t id = database_add(
@@ -482,6 +508,22 @@ static void note_key_in_use(const struct move *move, const struct store_delivery
         destination_accepted(move->in.database, delivery->flashduty_key);
 }
 
+/* What other nodes have sent meanwhile may have reached Flashduty before or after it. */
+static void mend(struct move *move, bool is_old, struct store_delivery *delivery,
+                 struct moving_delivery *was)
+{
+    struct mend_time at = time_around(move, was->finished_ms);
+    if (delivery->state != DELIVERY_DELIVERED || move->in.event->severity == SEVERITY_OK)
+        return;
+    if (is_old) {
+        mend_close_again(&move->in, delivery, &at);
+    } else if (mend_is_closed(&move->in, delivery, &at)) {
+        delivery->state = DELIVERY_WAITING;
+        was->message = "a recovery from before has closed it meanwhile";
+        alert_promise(move->in.database, move->in.alert_id, move->in.event->integration);
+    }
+}
+
 /* As it stands in the spool; but what waits there and is older than what is known here by now does
  * not go out any more. */
 static void add_deliveries(struct move *move, bool is_old)
@@ -496,6 +538,7 @@ static void add_deliveries(struct move *move, bool is_old)
             delivery->state = DELIVERY_DROPPED;
             was.message = "something newer of its alert was taken meanwhile";
         }
+        mend(move, is_old, delivery, &was);
         add_delivery(move, delivery, &was);
         note_key_in_use(move, delivery);
     }
@@ -528,17 +571,19 @@ static int64_t take(struct move *move)
     return in->alert_id;
 }
 
-static void move_alert(struct job *job, struct database *database,
+static void move_alert(struct move_job *job, struct database *database,
                        const struct store_limits *limits, const struct moving_alert *alert)
 {
     struct store_event event = alert->event;
+    int64_t now_ms = database_wall_ms(database);
     struct move move = {.in = {.database = database,
                                .limits = limits,
-                               .arena = &job->arena,
+                               .arena = &job->job.arena,
                                .event = &event,
-                               .now_ms = database_wall_ms(database),
+                               .now_ms = now_ms,
                                .time_s = event.time_s},
-                        .alert = alert};
+                        .alert = alert,
+                        .behind_ms = now_ms - job->page.read_ms};
     int64_t became;
     if (is_moved(database, alert->token, &became))
         finish_twin(&move, became);
@@ -628,7 +673,7 @@ static void run_move(struct job *job, struct database *database, const struct st
     int64_t became;
     job->is_durable = true;
     for (size_t i = 0; i < page->alert_count; i++)
-        move_alert(job, database, limits, &page->alerts[i]);
+        move_alert((struct move_job *)job, database, limits, &page->alerts[i]);
     for (size_t i = 0; i < page->confirmation_count; i++)
         move_confirmation(database, &page->confirmations[i]);
     if (page->count_count == 0 || is_moved(database, page->counts_token, &became))

@@ -38,7 +38,12 @@ PACKAGE = {
     "package-install", "package-configure", "package-check", "package-apache", "package-lighttpd",
     "package-nginx", "package-send", "package-upgrade",
 }  # fmt: skip
-CHECKED = INSTALLATIONS | DOORS | PACKAGE | {"make-test", "certificate"}
+# tests/cluster/test_readme.py runs these, but for what installs.
+NODES = {
+    "nodes-primary", "nodes-standby", "nodes-synchronous", "nodes-store", "nodes-balancer",
+    "nodes-promote",
+}  # fmt: skip
+CHECKED = INSTALLATIONS | DOORS | PACKAGE | NODES | {"make-test", "certificate"}
 NOT_COMMANDS = {"smn", "watchdog", "canary", "severity-ces", "severity-guance"}
 
 PROGRAM = "flashduty-gateway"
@@ -86,6 +91,7 @@ def without_comments(script):
 def logical_lines(script):
     """The commands of a script as words; what is between the lines of <<'END' is left out."""
     script = re.sub(r"<<'END'\n.*?^END$", "", script, flags=re.MULTILINE | re.DOTALL)
+    script = script.replace("\\\n", "")
     return [shlex.split(line, comments=True) for line in without_comments(script)]
 
 

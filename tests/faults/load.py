@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 WORDS = ("critical", "error", "info", "ok")
 # A vendor whose connection broke, or who was told 503, posts again after this.
@@ -49,10 +50,11 @@ class Vendors:
                 until.set()
             time.sleep(self.pause * chance.random() * 2)
 
-    def run(self, count, keys_a_thread=4, seconds=None):
-        """Posts so many messages, or for so long if that is over first; returns the seconds."""
+    def run(self, count, keys_a_thread=4, seconds=None, until=None):
+        """Posts so many messages, or for so long or until an event if that is over first; returns the
+        seconds."""
         start = time.monotonic()
-        until = threading.Event()
+        until = until or threading.Event()
         lock = threading.Lock()
         numbers = iter(range(count))
 
@@ -80,3 +82,15 @@ class Vendors:
         if timer:
             timer.cancel()
         return time.monotonic() - start
+
+    @contextmanager
+    def running(self, count, keys_a_thread=4):
+        """Posts while the context lasts, so many messages at most."""
+        until = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            run = pool.submit(self.run, count, keys_a_thread, until=until)
+            try:
+                yield
+            finally:
+                until.set()
+            run.result()

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from tests.faults.history import History, check_history
+from tests.faults.history import GUANCE_WORDS, History, check_history
 from tests.faults.upstream import Accepted
 from tests.support.answer import Answer
 
@@ -24,7 +24,7 @@ class Checker(unittest.TestCase):
 
     def accepted(self, post, **changes):
         """The event of a message, accepted now."""
-        status = {"critical": "Critical", "ok": "Ok"}[post.word]
+        status = GUANCE_WORDS[post.word]
         values = {
             "key": "k0",
             "event": {"title_rule": post.title, "event_status": status},
@@ -86,6 +86,38 @@ class Checker(unittest.TestCase):
         again = self.accepted(self.first, time=time.time() + 1)
         words = self.check(self.accepted(self.first), again, self.accepted(self.second))
         self.assertIn("after the vendor was told", words)
+
+    def test_what_has_recovered_is_open(self):
+        with self.history.outage():
+            third = self.history.post("i0", "a", "ok")
+            self.history.answered(third, QUEUED)
+        events = self.accepted(self.first), self.accepted(self.second), self.accepted(third)
+        self.assertEqual(self.check(*events), "")
+        self.assertIn("left open", self.check(*events[1:], events[0]))
+
+    def test_what_is_open_was_closed_by_an_older_one(self):
+        with self.history.outage():
+            third = self.history.post("i0", "a", "critical")
+            self.history.answered(third, QUEUED)
+        events = self.accepted(self.first), self.accepted(third), self.accepted(self.second)
+        self.assertIn("closed", self.check(*events))
+
+    def test_an_outage_excuses_what_happened_in_it(self):
+        with self.history.outage():
+            third = self.history.post("i0", "a", "error")
+            self.history.answered(third, QUEUED)
+            fourth = self.history.post("i0", "a", "critical")
+            self.history.answered(fourth, DELIVERED)
+        now = time.time()
+        events = [self.accepted(self.first), self.accepted(self.second)]
+        events += [self.accepted(post, time=now) for post in (fourth, third, fourth)]
+        self.assertEqual(self.check(*events), "")
+        self.assertEqual(self.check(*events[:2], events[2]), "")
+        self.assertIn("lost", self.check(*events[:2], events[3]))
+        self.history.outages.clear()
+        words = self.check(*events)
+        for problem in ("out of order", "nobody was killed"):
+            self.assertIn(problem, words)
 
     def test_elsewhere(self):
         events = self.accepted(self.first, key="k1"), self.accepted(self.second)

@@ -604,6 +604,8 @@ static void a_delivered_trigger_older_than_a_recovery_opens_nothing(void **state
     take(storing, &trigger);
     report(storing, trigger.deliveries[0].id, TRY_ACCEPTED);
     come_back(storing);
+    /* Long enough for nobody to doubt what was first. */
+    pause_ms(500);
     struct storing other = *storing;
     other.store = open_store(storing);
     struct store_event recovery = recovery_of("disk", now_s);
@@ -615,6 +617,168 @@ static void a_delivered_trigger_older_than_a_recovery_opens_nothing(void **state
     assert_int_equal(ledger(storing, "shop", "delivered"), 2);
     assert_int_equal(number(storing, "SELECT is_open FROM memory"), 0);
     assert_int_equal(number(storing, "SELECT newest_s FROM memory"), now_s);
+}
+
+/* ---- what nodes have sent without knowing of one another ---- */
+
+/* Another node, which has no spool. */
+static struct storing other_node(const struct storing *storing)
+{
+    struct storing other = *storing;
+    other.store = open_store(storing);
+    return other;
+}
+
+static void end_other_node(struct storing *storing, const struct storing *other)
+{
+    store_free(other->store);
+    storing->arena = other->arena;
+}
+
+/* A trigger of this time that the spool has sent, or is sending; the database is there again. */
+static int64_t spool_trigger(struct storing *storing, int64_t time_s, bool is_sent)
+{
+    go_down(storing);
+    struct store_event trigger = timed_event("disk", time_s);
+    take(storing, &trigger);
+    if (is_sent)
+        report(storing, trigger.deliveries[0].id, TRY_ACCEPTED);
+    come_back(storing);
+    return trigger.deliveries[0].id;
+}
+
+/* A recovery of this time that another node begins to send. */
+static int64_t send_recovery(struct storing *other, int64_t time_s)
+{
+    struct store_event recovery = recovery_of("disk", time_s);
+    take(other, &recovery);
+    assert_int_equal(recovery.deliveries[0].state, DELIVERY_SENDING);
+    return recovery.deliveries[0].id;
+}
+
+static void a_trigger_that_an_older_recovery_has_closed_is_sent_again(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    spool_trigger(storing, now_s, true);
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, now_s - 100), TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    move_all(storing);
+    assert_int_equal(ledger(storing, "shop", "queued"), 1);
+    assert_int_equal(number(storing, "SELECT is_promised FROM alert WHERE severity < 3"), 1);
+    struct claimed claimed = claim(storing);
+    assert_int_equal(claimed.count, 1);
+    assert_int_not_equal(claimed.claims[0].severity, SEVERITY_OK);
+    report(storing, claimed.claims[0].delivery_id, TRY_ACCEPTED);
+    assert_int_equal(ledger(storing, "shop", "delivered"), 2);
+    assert_int_equal(number(storing, "SELECT is_open FROM memory"), 1);
+}
+
+static void a_trigger_that_an_older_recovery_is_closing_follows_it(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    spool_trigger(storing, now_s, true);
+    struct storing other = other_node(storing);
+    int64_t recovery = send_recovery(&other, now_s - 100);
+    move_all(storing);
+    expect_no_claim(storing);
+    report(&other, recovery, TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    assert_int_equal(claim(storing).count, 1);
+}
+
+static void an_older_recovery_that_waits_is_given_up(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    spool_trigger(storing, now_s, true);
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, now_s - 100), TRY_NONE);
+    end_other_node(storing, &other);
+    move_all(storing);
+    expect_no_claim(storing);
+    assert_int_equal(ledger(storing, "shop", "delivered"), 1);
+    assert_int_equal(ledger(storing, "shop", "dropped"), 1);
+    assert_int_equal(number(storing, "SELECT is_open FROM memory"), 1);
+}
+
+static void a_recovery_that_an_older_trigger_came_after_is_sent_again(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    int64_t trigger = spool_trigger(storing, now_s - 100, false);
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, now_s), TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    pause_ms(50);
+    report(storing, trigger, TRY_ACCEPTED);
+    move_all(storing);
+    struct claimed claimed = claim(storing);
+    assert_int_equal(claimed.count, 1);
+    assert_int_equal(claimed.claims[0].severity, SEVERITY_OK);
+    report(storing, claimed.claims[0].delivery_id, TRY_ACCEPTED);
+    assert_int_equal(ledger(storing, "shop", "delivered"), 2);
+    assert_int_equal(number(storing, "SELECT is_open FROM memory"), 0);
+}
+
+/* What is newer than both is on its way: nothing waits for it and is waited for by it. */
+static void what_is_newer_sets_it_right_by_itself(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    int64_t trigger = spool_trigger(storing, now_s - 100, false);
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, now_s - 50), TRY_ACCEPTED);
+    int64_t newest = send_recovery(&other, now_s);
+    report(storing, trigger, TRY_ACCEPTED);
+    move_all(storing);
+    expect_no_claim(storing);
+    report(&other, newest, TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    expect_no_claim(storing);
+    assert_int_equal(ledger(storing, "shop", "delivered"), 3);
+}
+
+/* The recovery that is newest came after all: one before it says nothing. */
+static void a_recovery_that_came_last_is_not_sent_again(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    struct store_event first = recovery_of("disk", now_s - 200);
+    take(storing, &first);
+    report(storing, first.deliveries[0].id, TRY_ACCEPTED);
+    spool_trigger(storing, now_s - 100, true);
+    pause_ms(500);
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, now_s), TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    move_all(storing);
+    expect_no_claim(storing);
+    assert_int_equal(ledger(storing, "shop", "delivered"), 3);
+}
+
+/* It was in the database all the time, behind the recovery: nobody had heard that it was taken. */
+static void a_twin_that_an_older_recovery_is_closing_follows_it(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    struct store_event trigger = timed_event("disk", now_s), twin = trigger;
+    trigger.message_id = twin.message_id = "m1";
+    go_down(storing);
+    take(storing, &trigger);
+    report(storing, trigger.deliveries[0].id, TRY_ACCEPTED);
+    come_back(storing);
+    struct storing other = other_node(storing);
+    int64_t recovery = send_recovery(&other, now_s - 100);
+    take(&other, &twin);
+    assert_int_equal(twin.deliveries[0].state, DELIVERY_WAITING);
+    move_all(storing);
+    expect_no_claim(storing);
+    report(&other, recovery, TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    expect_claim(storing, twin.deliveries[0].id);
 }
 
 /* ---- while it is moved ---- */
@@ -920,6 +1084,13 @@ int main(void)
         IN_LASTING_SPOOLED(a_held_recovery_goes_before_a_later_trigger_that_waits),
         IN_LASTING_SPOOLED(a_waiting_trigger_older_than_a_recovery_is_stale),
         IN_LASTING_SPOOLED(a_delivered_trigger_older_than_a_recovery_opens_nothing),
+        IN_LASTING_SPOOLED(a_trigger_that_an_older_recovery_has_closed_is_sent_again),
+        IN_LASTING_SPOOLED(a_trigger_that_an_older_recovery_is_closing_follows_it),
+        IN_LASTING_SPOOLED(an_older_recovery_that_waits_is_given_up),
+        IN_LASTING_SPOOLED(a_recovery_that_an_older_trigger_came_after_is_sent_again),
+        IN_LASTING_SPOOLED(what_is_newer_sets_it_right_by_itself),
+        IN_LASTING_SPOOLED(a_recovery_that_came_last_is_not_sent_again),
+        IN_LASTING_SPOOLED(a_twin_that_an_older_recovery_is_closing_follows_it),
         IN_BOTH_SPOOLED(what_comes_before_it_is_moved_follows_it),
         IN_LASTING_SPOOLED(what_is_being_sent_is_moved_when_that_is_over),
         IN_LASTING_SPOOLED(what_a_dead_process_was_sending_is_moved_to_be_sent),
