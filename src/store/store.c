@@ -247,7 +247,8 @@ bool store_lead(struct store *store)
 {
     if (store->spool) {
         /* A count makes it. */
-        if (access(store_spool_path(store), F_OK))
+        const char *path = store_spool_path(store);
+        if (path && access(path, F_OK))
             (void)store_spooled(store);
         return store_lead(spool_store(store->spool));
     }
