@@ -142,6 +142,7 @@ class Moving(MoveTest):
         self.config = self.there
         self.guance = self.start("guance", self.there)
         self.assert_adds_up()
+        self.assertIn("it is whole", self.run_it("store", "check").stdout)
         self.flashduty.clear()
         self.drain()
         self.assertEqual(self.titles(), ["waiting number 1", "waiting number 2"])
