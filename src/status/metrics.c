@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/watch.h"
 
@@ -15,6 +14,7 @@
 /* What is counted, read at one moment. */
 struct reading {
     struct arena arena;
+    int64_t now_ms;
     const char **integrations; /* those configured, and all that was counted for */
     size_t integration_count;
     struct counter_record *counters; /* by name, integration, detail */
@@ -401,7 +401,7 @@ static void put_outbox(struct text *out, const struct reading *reading, const st
         {"rejected", outbox->rejected},
         {"expired", outbox->expired},
     };
-    int64_t age_ms = outbox->oldest_waiting_ms ? clock_wall_ms() - outbox->oldest_waiting_ms : 0;
+    int64_t age_ms = outbox->oldest_waiting_ms ? reading->now_ms - outbox->oldest_waiting_ms : 0;
     put_head(out, "outbox_deliveries", GAUGE, "Deliveries in the outbox by state.");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         put_name(out, "outbox_deliveries");
@@ -517,7 +517,7 @@ static void put_certificates(struct text *out, const struct config *config)
 void metrics_write(struct history *history, const struct config *config, int64_t spooled,
                    struct text *out)
 {
-    struct reading reading = {0};
+    struct reading reading = {.now_ms = history ? history_now_ms(history) : 0};
     for (size_t i = 0; i < config->integration_count; i++)
         add_integration(&reading, config->integrations[i].name);
     bool is_read = history && read_store(&reading, history);

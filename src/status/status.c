@@ -60,6 +60,8 @@ static void open_history(struct visit *visit)
     visit->history = history_open(store_path(store), &first);
     if (!visit->history && store_is_writable(store, &visit->store_error))
         visit->history = history_open(store_path(store), &visit->store_error);
+    if (visit->history)
+        visit->now_ms = history_now_ms(visit->history);
 }
 
 bool visit_needs_store(struct visit *visit)

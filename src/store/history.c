@@ -81,6 +81,11 @@ void history_close(struct history *history)
     free(history);
 }
 
+int64_t history_now_ms(const struct history *history)
+{
+    return history->database ? database_wall_ms(history->database) : clock_wall_ms();
+}
+
 bool history_open_to_write(struct history *history, struct error *error)
 {
     if (!history->may_write)

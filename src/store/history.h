@@ -23,6 +23,9 @@ struct history *history_open(const char *path, struct error *error) __attribute_
 /* NULL is allowed. */
 void history_close(struct history *history);
 
+/* Milliseconds since 1970, by the clock that all who share the store have in common. */
+int64_t history_now_ms(const struct history *history) __attribute__((nonnull));
+
 /* ---- deliveries ---- */
 
 /* "waiting", "sending", … */
