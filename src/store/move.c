@@ -352,12 +352,15 @@ static int64_t time_of(const struct move *move, int64_t ms)
 }
 
 /* What was not noticed of the difference is not known better. */
-static struct mend_time time_around(const struct move *move, int64_t ms)
+static struct mend_time time_around(const struct move *move, const struct moving_delivery *was)
 {
+    int64_t sent_ms = was->made_count > 0 ? was->made[was->made_count - 1].started_ms : 0;
+    int64_t first_ms = sent_ms > 0 && sent_ms < was->finished_ms ? sent_ms : was->finished_ms;
     int64_t apart_ms = move->behind_ms < 0 ? -move->behind_ms : move->behind_ms;
     if (apart_ms > SAME_CLOCK_MS)
         apart_ms = SAME_CLOCK_MS / 2;
-    return (struct mend_time){time_of(move, ms) - apart_ms, time_of(move, ms) + apart_ms};
+    return (struct mend_time){time_of(move, first_ms) - apart_ms,
+                              time_of(move, was->finished_ms) + apart_ms};
 }
 
 static bool is_moved(struct database *database, const char *token, int64_t *became)
@@ -382,7 +385,7 @@ static void finish_twin(struct move *move, int64_t twin)
     for (size_t i = 0; i < move->alert->delivery_count; i++) {
         const struct moving_delivery *was = &move->alert->deliveries[i];
         const struct store_delivery *delivery = &was->delivery;
-        struct mend_time at = time_around(move, was->finished_ms);
+        struct mend_time at = time_around(move, was);
         struct delivery_row row;
         int64_t id = delivery->state != DELIVERY_DELIVERED
                          ? 0
@@ -512,7 +515,7 @@ static void note_key_in_use(const struct move *move, const struct store_delivery
 static void mend(struct move *move, bool is_old, struct store_delivery *delivery,
                  struct moving_delivery *was)
 {
-    struct mend_time at = time_around(move, was->finished_ms);
+    struct mend_time at = time_around(move, was);
     if (delivery->state != DELIVERY_DELIVERED || move->in.event->severity == SEVERITY_OK)
         return;
     if (is_old) {
