@@ -108,7 +108,7 @@ CLUSTER_DEPS := postgresql postgresql-client haproxy nginx-light spawn-fcgi libc
 LINT_DEPS := clang clang-format clang-tidy cppcheck devscripts libcmocka-dev git python3
 install-deps = $(if $(NO_DEPS),@:,@contrib/install-deps.sh $(1))
 
-ROOMS := $(filter-out src/cli/% $(if $(POSTGRESQL_CFLAGS),,src/store/postgres.c), \
+ROOMS := $(filter-out src/cli/% $(if $(POSTGRESQL_CFLAGS),,src/store/postgres%), \
 	$(wildcard src/*.c src/*/*.c))
 ROOM_OBJECTS := $(ROOMS:%.c=$(OUT)/%.o)
 CLI_OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(wildcard src/cli/*.c))

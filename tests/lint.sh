@@ -56,7 +56,7 @@ others() {
     refuse 'libfcgi belongs to src/serve.c' '<fcgi' $(others 'serve\.c')
     refuse 'libcurl belongs to src/net' '<curl/' $(others 'net/')
     refuse 'SQLite belongs to src/store/sqlite.c' '<sqlite3\.h>' $(others 'store/sqlite\.c')
-    refuse 'libpq belongs to src/store/postgres.c' '<libpq' $(others 'store/postgres\.c')
+    refuse 'libpq belongs to src/store/postgres*' '<libpq' $(others 'store/postgres')
     refuse 'libconfig belongs to src/config' '<libconfig\.h>' $(others 'config/')
     refuse 'PCRE2 belongs to src/routing' '<pcre2\.h>' $(others 'routing/')
     refuse 'cJSON is included by src/base/json.h alone' 'cJSON\.h>' $(others 'base/json\.h')

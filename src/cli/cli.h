@@ -48,7 +48,7 @@ struct command {
 
 extern const struct command command_check, command_map, command_route, command_verify, command_send,
     command_new_integration, command_alert, command_outbox, command_drain, command_confirm,
-    command_status, command_canary;
+    command_status, command_canary, command_store;
 
 /* The vendor of a name; NULL after saying on stderr which ones there are. */
 const struct vendor *cli_vendor(const char *name) __attribute__((nonnull));

@@ -12,9 +12,9 @@
 #include "cli/cli.h"
 
 static const struct command *const commands[] = {
-    &command_check,           &command_map,   &command_route,  &command_verify, &command_send,
-    &command_new_integration, &command_alert, &command_outbox, &command_drain,  &command_confirm,
-    &command_status,          &command_canary};
+    &command_check,           &command_map,    &command_route,  &command_verify, &command_send,
+    &command_new_integration, &command_alert,  &command_outbox, &command_drain,  &command_confirm,
+    &command_status,          &command_canary, &command_store};
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static const char *current = "";

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "store/engine.h"
 
 /* ---- which one ---- */
@@ -234,6 +233,12 @@ void database_define(struct database *database, const char *sql)
 {
     if (!database_failed(database))
         database->engine->define(database, sql);
+}
+
+void database_inspect(struct database *database, struct text *problems)
+{
+    if (!database_failed(database) && database->engine->inspect)
+        database->engine->inspect(database, problems);
 }
 
 /* ---- statements ---- */

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/text.h"
 
 struct database;
 
@@ -90,6 +91,10 @@ int64_t database_version(struct database *database) __attribute__((nonnull));
 void database_set_version(struct database *database, int64_t version) __attribute__((nonnull));
 /* Runs statements that make or change tables, see schema.c. */
 void database_define(struct database *database, const char *sql) __attribute__((nonnull));
+
+/* Looks through all of a file: a line is appended for each thing that is wrong. Servers do that
+ * themselves. */
+void database_inspect(struct database *database, struct text *problems) __attribute__((nonnull));
 
 /* Statements. sql is a constant: it is prepared once. Parameters are ?1, ?2, …; types has a letter
  * for each: i int64_t, t const char * (NULL is NULL; what is no UTF-8 is mended). What stands

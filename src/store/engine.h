@@ -40,6 +40,7 @@ struct engine {
     void (*define)(struct database *database, const char *sql);
     int64_t (*version)(struct database *database);
     void (*set_version)(struct database *database, int64_t version);
+    void (*inspect)(struct database *database, struct text *problems); /* or NULL */
 
     void (*run)(struct database *database, const char *sql, const struct value *values,
                 size_t count);

@@ -364,6 +364,15 @@ static void set_version(struct database *database, int64_t number)
     define(database, sql);
 }
 
+static void inspect(struct database *database, struct text *problems)
+{
+    struct rows rows = database_query(database, "PRAGMA quick_check", "");
+    while (rows_next(&rows)) {
+        if (strcmp(rows_text(&rows, 0), "ok") != 0)
+            text_printf(problems, "the file is damaged: %s\n", rows_text(&rows, 0));
+    }
+}
+
 /* ---- time ---- */
 
 static int64_t wall_ms(struct database *database)
@@ -416,6 +425,7 @@ static const struct engine engine = {
     .define = define,
     .version = version,
     .set_version = set_version,
+    .inspect = inspect,
     .run = run,
     .change = change,
     .add = add,

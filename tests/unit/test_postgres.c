@@ -405,6 +405,77 @@ static void what_meets_another_change_is_made_again(void **state)
     assert_int_equal(number(storing, "SELECT count(*) FROM alert"), 1);
 }
 
+struct receiver {
+    struct store *store;
+    struct store_event event;
+    struct arena arena;
+    bool has_worked;
+};
+
+static void *receive_one(void *context)
+{
+    struct receiver *receiver = context;
+    receiver->has_worked =
+        store_receive(receiver->store, &receiver->event, 1, LEASE_MS, &receiver->arena);
+    return NULL;
+}
+
+/* Several changes share a transaction, and what was sent is answered later. */
+static void a_change_that_fails_takes_nobody_along(void **state)
+{
+    enum { MANY = 6 };
+    static const char *const keys[MANY] = {"disk", "load", "bad", "heat", "bad", "fan"};
+    struct storing *storing = *state;
+    struct error error = {0};
+    struct receiver receivers[MANY];
+    pthread_t threads[MANY];
+    change(storing, "ALTER TABLE alert ADD CHECK (alert_key <> 'bad')");
+    receive_to_be_sent(storing, "first", SEVERITY_CRITICAL);
+    struct database *other = database_open(storing->path, DATABASE_OPEN, &error);
+    assert_non_null(other);
+    assert_true(database_begin(other, 500));
+    for (size_t i = 0; i < MANY; i++) {
+        receivers[i] = (struct receiver){.store = storing->store,
+                                         .event = event_of(keys[i], SEVERITY_WARNING)};
+        assert_int_equal(pthread_create(&threads[i], NULL, receive_one, &receivers[i]), 0);
+    }
+    pause_ms(150);
+    database_rollback(other);
+    database_close(other);
+    for (size_t i = 0; i < MANY; i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < MANY; i++) {
+        arena_clear(&receivers[i].arena);
+        assert_int_equal(receivers[i].has_worked, strcmp(keys[i], "bad") != 0);
+    }
+    assert_int_equal(number(storing, "SELECT count(*) FROM alert"), MANY - 1);
+    assert_int_equal(ledger(storing, "shop", "received"), MANY - 1);
+}
+
+/* A connection to read from is kept; one that was ended meanwhile is not used. */
+static void who_reads_again_needs_no_new_connection(void **state)
+{
+    struct storing *storing = *state;
+    struct error error = {0};
+    static const char of_connection[] = "SELECT pg_backend_pid()";
+    int64_t ids[3];
+    for (int i = 0; i < 3; i++) {
+        struct database *reader = database_open(storing->path, DATABASE_READ, &error);
+        assert_non_null(reader);
+        assert_true(database_begin_reading(reader));
+        ids[i] = database_number(reader, 0, of_connection, "");
+        database_close(reader);
+        char sql[100];
+        snprintf(sql, sizeof sql, "SELECT CAST(pg_terminate_backend(%lld) AS int)",
+                 (long long)ids[i]);
+        if (i == 1)
+            assert_int_equal(number(storing, sql), 1);
+        pause_ms(100);
+    }
+    assert_true(ids[0] > 0 && ids[0] == ids[1]);
+    assert_true(ids[2] > 0 && ids[2] != ids[1]);
+}
+
 /* ---- what is written ---- */
 
 static void what_is_no_utf8_is_mended(void **state)
@@ -505,6 +576,8 @@ int main(void)
         IN_BOTH(another_host_is_tried_when_one_is_not_there),
         IN_BOTH(the_lock_of_a_moment_is_waited_for),
         IN_BOTH(what_meets_another_change_is_made_again),
+        IN_LASTING(a_change_that_fails_takes_nobody_along),
+        IN_PASSING(who_reads_again_needs_no_new_connection),
         IN_PASSING(what_is_no_utf8_is_mended),
         IN_PASSING(a_long_id_is_an_id),
         IN_PASSING(a_password_is_shown_to_nobody),
