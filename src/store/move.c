@@ -377,8 +377,9 @@ static void note_moved(struct database *database, const char *token, int64_t bec
 }
 
 /* The database has the same message: what the spool has delivered of it is not sent again, unless a
- * recovery from before has closed it meanwhile. */
-static void finish_twin(struct move *move, int64_t twin)
+ * recovery from before has closed it meanwhile. was_moved: by this spool, which was decided upon
+ * all that had been tried by then. */
+static void finish_twin(struct move *move, int64_t twin, bool was_moved)
 {
     struct database *database = move->in.database;
     bool is_newest = move->in.event->severity != SEVERITY_OK && !intake_is_stale(&move->in);
@@ -393,9 +394,11 @@ static void finish_twin(struct move *move, int64_t twin)
                                            "SELECT id FROM delivery WHERE alert_id = ?1"
                                            " AND flashduty_key = ?2 AND state < 2 LIMIT 1",
                                            "it", twin, delivery->flashduty_key);
-        if (id && !(is_newest && mend_is_closed(&move->in, delivery, &at)) &&
-            delivery_read(database, id, move->in.arena, &row))
-            (void)delivery_end(database, &row, DELIVERY_DELIVERED, "", "");
+        if (!id || !delivery_read(database, id, move->in.arena, &row) ||
+            (was_moved && row.tries >= was->tries) ||
+            (is_newest && mend_is_closed(&move->in, delivery, &at)))
+            continue;
+        (void)delivery_end(database, &row, DELIVERY_DELIVERED, "", "");
     }
 }
 
@@ -555,7 +558,7 @@ static int64_t take(struct move *move)
     int64_t twin;
     if (is_duplicate(move, &twin)) {
         ledger_enter(in->database, event->integration, OUTCOME_DUPLICATE);
-        finish_twin(move, twin);
+        finish_twin(move, twin, false);
         return twin;
     }
     bool is_old = intake_is_stale(in);
@@ -589,7 +592,7 @@ static void move_alert(struct move_job *job, struct database *database,
                         .behind_ms = now_ms - job->page.read_ms};
     int64_t became;
     if (is_moved(database, alert->token, &became))
-        finish_twin(&move, became);
+        finish_twin(&move, became, true);
     else
         note_moved(database, alert->token, take(&move));
 }
