@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "config/keys.h"
 #include "store/place.h"
@@ -359,10 +360,22 @@ static bool is_to_look(struct service *service)
     return !is_ending;
 }
 
+/* Says to whoever shares the store that this process is there. */
+static void sign(const struct service *service, int64_t start_ms, int64_t *next_ms)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (!service->store || now_ms < *next_ms)
+        return;
+    store_sign(service->store, service->kind.name, now_ms - start_ms);
+    *next_ms = now_ms + (int64_t)NODE_SIGN_S * 1000;
+}
+
 static void *watch(void *context)
 {
     struct service *service = context;
+    int64_t start_ms = clock_monotonic_ms(), next_ms = 0;
     while (is_to_look(service)) {
+        sign(service, start_ms, &next_ms);
         if (config_sources_have_changed(&service->report.sources))
             reload(service);
     }

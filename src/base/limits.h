@@ -73,6 +73,9 @@
 #define MESSAGE_ID_BYTES_MAX 400
 /* An event further ahead of our clock than this says nothing about which is newer. */
 #define CLOCK_TOLERANCE_S 300
+/* Who shares a store gives a sign of life so often, and is silent after so long without one. */
+#define NODE_SIGN_S 10
+#define NODE_SILENT_S 60
 /* The link in a subscription's confirmation is good for so long. */
 #define CONFIRMATION_HOURS 48
 /* Pass-through: a key is known when Flashduty accepted something with it within this time, and may

@@ -209,7 +209,7 @@ static bool open_all(struct run *run, struct error *error)
         run->out_of_reach = first;
     if ((run->looking.history || has_spool) && run->store)
         run->transport = transport_new(config->ca_file, config->proxy, false, error);
-    return run->transport != NULL;
+    return run->store && run->transport;
 }
 
 static enum cli_exit drain_found(struct run *run)

@@ -81,6 +81,41 @@ static void print_figures(const struct outbox_figures *figures, int64_t spooled)
     text_clear(&out);
 }
 
+/* ---- who shares the store ---- */
+
+static bool show_node_json(void *context, const struct node_record *record)
+{
+    struct text out = {0};
+    (void)context;
+    text_puts(&out, "{\"node\":{");
+    json_put_node(&out, record);
+    text_puts(&out, "}}");
+    print_line(&out);
+    return true;
+}
+
+static bool show_node(void *context, const struct node_record *record)
+{
+    struct text out = {0};
+    (void)context;
+    text_puts(&out, "node ");
+    put_safe(&out, record->host);
+    text_puts(&out, " (");
+    put_safe(&out, record->node);
+    text_puts(&out, ") ");
+    put_safe(&out, record->program);
+    text_putc(&out, ' ');
+    put_safe(&out, record->version);
+    text_puts(&out, record->is_silent ? ": silent since " : ": there, seen ");
+    put_time(&out, record->seen_ms);
+    text_puts(&out, ", running since ");
+    put_time(&out, record->since_ms);
+    if (record->spooled > 0)
+        text_printf(&out, ", %lld in its spool", (long long)record->spooled);
+    print_line(&out);
+    return true;
+}
+
 /* ---- the audit ---- */
 
 static void print_audit(bool json, const struct text *problems)
@@ -140,6 +175,8 @@ static enum cli_exit show(const struct cli_call *call, struct looking *looking)
         print_figures_json(&figures, looking->spooled);
     else
         print_figures(&figures, looking->spooled);
+    if (!history_nodes(looking->history, call->json ? show_node_json : show_node, NULL, &error))
+        return looking_failed(&error);
     return audit_flag ? audit(call, looking) : CLI_DONE;
 }
 

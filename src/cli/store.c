@@ -2,8 +2,12 @@
 #include <string.h>
 
 #include "cli/looking.h"
+#include "cli/store_move.h"
 #include "store/place.h"
 #include "store/upkeep.h"
+
+static bool rehearse_flag;
+static const struct cli_option options[] = {{.name = "dry-run", .flag = &rehearse_flag}, {0}};
 
 /* ---- check ---- */
 
@@ -167,10 +171,14 @@ static enum cli_exit run(const struct cli_call *call)
     struct error error = {0};
     enum cli_exit status = CLI_NO;
     size_t count = sizeof actions / sizeof *actions, row = 0;
+    if (!strcmp(call->words[0], "move"))
+        return move_store(call, rehearse_flag);
     while (row < count && strcmp(actions[row].name, call->words[0]) != 0)
         row++;
     if (row == count)
-        return cli_usage("\"%s\" is neither check nor migrate", call->words[0]);
+        return cli_usage("\"%s\" is neither check, migrate nor move", call->words[0]);
+    if (call->words[1] || rehearse_flag)
+        return cli_usage("%s takes neither words nor --dry-run", call->words[0]);
     if (looking_configure_or_last_valid(&looking.config)) {
         looking.path = store_find(&looking.arena, looking.config.store, &error);
         looking_say_where(&looking.config, looking.path);
@@ -182,14 +190,22 @@ static enum cli_exit run(const struct cli_call *call)
 
 const struct command command_store = {
     .name = "store",
-    .arguments = "check|migrate [-o json]",
-    .summary = "Looks after the store: check whether it is whole, migrate it to this release",
+    .arguments = "check|migrate|move [SQLITE [POSTGRESQL]] [--dry-run] [-o json]",
+    .summary = "Looks after the store: check whether it is whole, migrate it to this release, move "
+               "it to a server",
     .help =
         "  check    its version, what there is in it, whether all of it can be read, adds up and\n"
         "           can be written; exit status 1 if something is wrong\n"
         "  migrate  brings the tables of an older release up to date, which the gateway does by\n"
-        "           itself, too; makes those of a server, as a user who may\n",
+        "           itself, too; makes those of a server, as a user who may\n"
+        "  move     moves everything from a file to a PostgreSQL server, whose store must be\n"
+        "           empty, in one transaction. Without POSTGRESQL it is the configuration's, so\n"
+        "           that its password stands in no list of processes. Stop the gateway first:\n"
+        "           the file must be nobody else's; it is kept beside, as ….db-moved\n"
+        "\n"
+        "  --dry-run  says what would be moved, and whether it can be\n",
     .min_words = 1,
-    .max_words = 1,
+    .max_words = 3,
     .run = run,
+    .options = options,
 };

@@ -346,6 +346,9 @@ static bool read_all(struct look *look)
 {
     const struct watchdog_settings *settings = look->watchdog->settings;
     struct error error = {0};
+    struct history *history = history_open(store_path(look->watchdog->store), &error);
+    if (history)
+        look->now_ms = history_now_ms(history);
     const struct watch_limits limits = {
         .now_ms = look->now_ms,
         .waited_ms = (int64_t)settings->wait_s * 1000,
@@ -356,7 +359,6 @@ static bool read_all(struct look *look)
     look->figures = arena_alloc(&look->arena, (settings->count + 1) * sizeof *look->figures);
     for (size_t i = 0; i < settings->count && look->figures; i++)
         look->figures[i].integration = settings->watched[i].name;
-    struct history *history = history_open(store_path(look->watchdog->store), &error);
     bool is_read =
         history && look->figures &&
         history_watch(history, &limits, look->figures, settings->count, &look->arena, &error) &&

@@ -186,3 +186,26 @@ bool api_integrations(struct visit *visit)
     put_next(&listing, "after");
     return finish(&listing);
 }
+
+/* ---- nodes ---- */
+
+static bool add_node(void *context, const struct node_record *record)
+{
+    struct listing *listing = context;
+    json_begin(&listing->out);
+    json_put_node(&listing->out, record);
+    text_putc(&listing->out, '}');
+    return true;
+}
+
+bool api_nodes(struct visit *visit)
+{
+    struct listing listing = {.visit = visit};
+    if (!visit_needs_store(visit))
+        return false;
+    text_puts(&listing.out, "{\"nodes\":[");
+    (void)history_nodes(visit->history, add_node, &listing, &visit->error);
+    text_putc(&listing.out, ']');
+    put_next(&listing, "after");
+    return finish(&listing);
+}

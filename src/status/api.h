@@ -12,5 +12,6 @@
 bool api_integrations(struct visit *visit) __attribute__((nonnull));
 bool api_deliveries(struct visit *visit) __attribute__((nonnull));
 bool api_outbox(struct visit *visit) __attribute__((nonnull));
+bool api_nodes(struct visit *visit) __attribute__((nonnull));
 
 #endif

@@ -154,3 +154,16 @@ void json_put_figures(struct text *out, const struct outbox_figures *figures)
     json_put_number(out, "confirmations", figures->confirmations);
     json_put_time(out, "drained", figures->drained_ms);
 }
+
+void json_put_node(struct text *out, const struct node_record *record)
+{
+    json_put_text(out, "id", record->node);
+    json_put_text(out, "host", record->host);
+    json_put_text(out, "program", record->program);
+    json_put_text(out, "version", record->version);
+    json_put_time(out, "since", record->since_ms);
+    json_put_time(out, "seen", record->seen_ms);
+    json_put_bool(out, "silent", record->is_silent);
+    if (record->spooled >= 0)
+        json_put_number(out, "spooled", record->spooled);
+}

@@ -38,6 +38,9 @@ void json_put_delivery(struct text *out, const struct delivery_record *record)
 bool json_put_tries(struct text *out, struct history *history, int64_t delivery_id,
                     struct error *error) __attribute__((nonnull));
 
+/* The members of a node. */
+void json_put_node(struct text *out, const struct node_record *record) __attribute__((nonnull));
+
 /* The members of a line of the ledger, and of the figures of the outbox. */
 void json_put_ledger(struct text *out, const struct ledger_record *record) __attribute__((nonnull));
 void json_put_figures(struct text *out, const struct outbox_figures *figures)

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "store/watch.h"
 
@@ -15,6 +14,7 @@
 /* What is counted, read at one moment. */
 struct reading {
     struct arena arena;
+    int64_t now_ms;
     const char **integrations; /* those configured, and all that was counted for */
     size_t integration_count;
     struct counter_record *counters; /* by name, integration, detail */
@@ -29,6 +29,8 @@ struct reading {
     size_t subscription_count;
     struct alarm_record *alarms;
     size_t alarm_count;
+    struct node_record *nodes;
+    size_t node_count;
 };
 
 /* ---- reading ---- */
@@ -119,6 +121,22 @@ static bool take_alarm(void *context, const struct alarm_record *record)
     return true;
 }
 
+static bool take_node(void *context, const struct node_record *record)
+{
+    struct reading *reading = context;
+    reading->nodes =
+        grow(&reading->arena, reading->nodes, reading->node_count, sizeof *reading->nodes);
+    if (!reading->nodes)
+        return false;
+    struct node_record *copy = &reading->nodes[reading->node_count++];
+    *copy = *record;
+    copy->node = arena_string(&reading->arena, record->node);
+    copy->host = arena_string(&reading->arena, record->host);
+    copy->program = arena_string(&reading->arena, record->program);
+    copy->version = arena_string(&reading->arena, record->version);
+    return true;
+}
+
 static bool read_store(struct reading *reading, struct history *history)
 {
     struct error ignored = {0};
@@ -126,7 +144,8 @@ static bool read_store(struct reading *reading, struct history *history)
            history_ledger(history, take_ledger, reading, &ignored) &&
            history_figures(history, &reading->outbox, &ignored) &&
            history_subscriptions(history, take_subscription, reading, &ignored) &&
-           history_alarms(history, take_alarm, reading, &ignored) && !reading->arena.failed;
+           history_alarms(history, take_alarm, reading, &ignored) &&
+           history_nodes(history, take_node, reading, &ignored) && !reading->arena.failed;
 }
 
 /* ---- looking up ---- */
@@ -382,7 +401,7 @@ static void put_outbox(struct text *out, const struct reading *reading, const st
         {"rejected", outbox->rejected},
         {"expired", outbox->expired},
     };
-    int64_t age_ms = outbox->oldest_waiting_ms ? clock_wall_ms() - outbox->oldest_waiting_ms : 0;
+    int64_t age_ms = outbox->oldest_waiting_ms ? reading->now_ms - outbox->oldest_waiting_ms : 0;
     put_head(out, "outbox_deliveries", GAUGE, "Deliveries in the outbox by state.");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         put_name(out, "outbox_deliveries");
@@ -425,6 +444,35 @@ static void put_alarms(struct text *out, const struct reading *reading)
     }
 }
 
+static void put_node_labels(struct text *out, const struct node_record *node)
+{
+    put_label(out, "node", node->node);
+    put_label(out, "host", node->host);
+    put_label(out, "program", node->program);
+}
+
+/* Where one machine has the store there are none. */
+static void put_nodes(struct text *out, const struct reading *reading)
+{
+    static const char seen[] = "node_last_seen_timestamp_seconds", spooled[] = "node_spool_alerts";
+    put_head(out, seen, GAUGE,
+             "When a process of a node that shares the store gave a sign of life.");
+    for (size_t i = 0; i < reading->node_count; i++) {
+        put_name(out, seen);
+        put_node_labels(out, &reading->nodes[i]);
+        put_seconds(out, reading->nodes[i].seen_ms);
+    }
+    put_head(out, spooled, GAUGE,
+             "Alerts in a node's spool, which wait for the store, at its last sign of life.");
+    for (size_t i = 0; i < reading->node_count; i++) {
+        if (reading->nodes[i].spooled < 0)
+            continue;
+        put_name(out, spooled);
+        put_node_labels(out, &reading->nodes[i]);
+        put_number(out, reading->nodes[i].spooled);
+    }
+}
+
 static void put_drain(struct text *out, const struct reading *reading)
 {
     put_head(out, "last_drain_timestamp_seconds", GAUGE, "When the outbox was looked at last.");
@@ -450,6 +498,7 @@ static void put_store(struct text *out, const struct reading *reading, const str
                 "When a canary went the whole way last.", COUNTER_CANARY_MS);
     put_drain(out, reading);
     put_alarms(out, reading);
+    put_nodes(out, reading);
 }
 
 /* ---- the configuration's ---- */
@@ -468,7 +517,7 @@ static void put_certificates(struct text *out, const struct config *config)
 void metrics_write(struct history *history, const struct config *config, int64_t spooled,
                    struct text *out)
 {
-    struct reading reading = {0};
+    struct reading reading = {.now_ms = history ? history_now_ms(history) : 0};
     for (size_t i = 0; i < config->integration_count; i++)
         add_integration(&reading, config->integrations[i].name);
     bool is_read = history && read_store(&reading, history);

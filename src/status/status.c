@@ -26,11 +26,9 @@ static const struct room {
     bool takes_posts;
     bool (*answer)(struct visit *visit);
 } rooms[] = {
-    {"/metrics", false, answer_metrics},
-    {"/api/integrations", false, api_integrations},
-    {"/api/deliveries", false, api_deliveries},
-    {"/api/outbox", false, api_outbox},
-    {"", true, view_answer},
+    {"/metrics", false, answer_metrics},        {"/api/integrations", false, api_integrations},
+    {"/api/deliveries", false, api_deliveries}, {"/api/outbox", false, api_outbox},
+    {"/api/nodes", false, api_nodes},           {"", true, view_answer},
 };
 
 static const struct room *find_room(struct visit *visit)
@@ -41,7 +39,7 @@ static const struct room *find_room(struct visit *visit)
     }
     error_set(&visit->error, ERROR_NOT_FOUND,
               "there is no such thing here: the status page has /metrics, /api/integrations, "
-              "/api/deliveries, /api/outbox and /healthz below it");
+              "/api/deliveries, /api/outbox, /api/nodes and /healthz below it");
     return NULL;
 }
 
@@ -62,6 +60,8 @@ static void open_history(struct visit *visit)
     visit->history = history_open(store_path(store), &first);
     if (!visit->history && store_is_writable(store, &visit->store_error))
         visit->history = history_open(store_path(store), &visit->store_error);
+    if (visit->history)
+        visit->now_ms = history_now_ms(visit->history);
 }
 
 bool visit_needs_store(struct visit *visit)

@@ -162,6 +162,8 @@ static bool put_overview(struct page *page, const struct summary *summary,
                              summary->items[i].subscriptions[SUBSCRIPTION_GIVEN_UP];
     orders_put_note(page);
     put_verdict(page, summary);
+    if (!put_silent_nodes(page))
+        return false;
     put_figures(page, summary);
     if (!is_calm && !put_outbox(page, figures))
         return false;
@@ -169,6 +171,8 @@ static bool put_overview(struct page *page, const struct summary *summary,
         return false;
     put_hints(page, summary);
     put_integrations(page, summary);
+    if (!put_nodes(page))
+        return false;
     put_spans(page, span);
     chart_put_all(page, timeline);
     text_puts(&page->out, "</section>");

@@ -14,6 +14,12 @@ void put_hints(struct page *page, const struct summary *summary) __attribute__((
 /* Subscriptions that wait to be confirmed, or were given up. */
 bool put_confirmations(struct page *page) __attribute__((nonnull));
 
+/* ---- nodes.c ---- */
+
+/* The nodes that share the store, and those that are silent; nothing where one machine has it. */
+bool put_nodes(struct page *page) __attribute__((nonnull));
+bool put_silent_nodes(struct page *page) __attribute__((nonnull));
+
 /* ---- deliveries.c ---- */
 
 /* What waits or needs a person, with buttons. */

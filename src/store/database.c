@@ -146,6 +146,12 @@ bool database_begin_reading(struct database *database)
     return database->engine->begin_reading(database);
 }
 
+void database_take_time(struct database *database)
+{
+    if (!database_failed(database) && database->engine->take_time)
+        database->engine->take_time(database);
+}
+
 static void write_sums(struct database *database)
 {
     const struct sums *sums = &database->sums;

@@ -20,9 +20,11 @@
 struct database;
 
 enum database_mode {
-    DATABASE_MAKE, /* read and write; made, 0600, if it is not there */
-    DATABASE_OPEN, /* read and write */
-    DATABASE_READ, /* read only, as far as that can be done */
+    DATABASE_MAKE,  /* read and write; made, 0600, if it is not there */
+    DATABASE_OPEN,  /* read and write */
+    DATABASE_READ,  /* read only, as far as that can be done */
+    DATABASE_ALONE, /* read and write a file that nobody else has open, nor can open before it is
+                     * closed; ERROR_FORBIDDEN if somebody has */
 };
 
 /* Opens what `where` names: the file at a path, or a server's database by a URL. What is no
@@ -50,6 +52,9 @@ bool database_begin(struct database *database, int64_t patience_ms) __attribute_
 
 /* Begins to read: what is read until database_rollback stands at one moment. Never waits. */
 bool database_begin_reading(struct database *database) __attribute__((nonnull));
+
+/* This transaction may go on for long, with statements that change much. */
+void database_take_time(struct database *database) __attribute__((nonnull));
 
 /* Ends the transaction. False, and rolled back, if anything in it failed. What is committed
  * survives the process; with is_durable the power too, and with it all that was committed before.

@@ -27,6 +27,7 @@ struct engine {
     void (*close)(struct database *database);
     bool (*begin)(struct database *database, int64_t patience_ms);
     bool (*begin_reading)(struct database *database);
+    void (*take_time)(struct database *database); /* NULL: there is as much as one likes */
     bool (*commit)(struct database *database, bool is_durable);
     void (*rollback)(struct database *database);
     bool (*is_lost)(const struct database *database);

@@ -31,6 +31,9 @@ static bool check_version(struct history *history, struct error *error)
     if (version == 0)
         return error_set(error, ERROR_NOT_FOUND, "%s is no store yet: nothing was received",
                          history->name);
+    if (version == SCHEMA_MOVED)
+        return error_set(error, ERROR_UNAVAILABLE,
+                         "the store %s is no longer in use: " SCHEMA_MOVED_WORDS, history->name);
     return error_set(error, ERROR_UNAVAILABLE,
                      "the store %s has version %lld, and this program reads version %d: %s",
                      history->name, (long long)version, SCHEMA_VERSION,
@@ -76,6 +79,11 @@ void history_close(struct history *history)
     arena_clear(&history->arena);
     free(history->path);
     free(history);
+}
+
+int64_t history_now_ms(const struct history *history)
+{
+    return history->database ? database_wall_ms(history->database) : clock_wall_ms();
 }
 
 bool history_open_to_write(struct history *history, struct error *error)

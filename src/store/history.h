@@ -23,6 +23,9 @@ struct history *history_open(const char *path, struct error *error) __attribute_
 /* NULL is allowed. */
 void history_close(struct history *history);
 
+/* Milliseconds since 1970, by the clock that all who share the store have in common. */
+int64_t history_now_ms(const struct history *history) __attribute__((nonnull));
+
 /* ---- deliveries ---- */
 
 /* "waiting", "sending", … */
@@ -237,6 +240,21 @@ struct subscription_record {
 bool history_subscriptions(struct history *history,
                            bool (*show)(void *context, const struct subscription_record *record),
                            void *context, struct error *error) __attribute__((nonnull(1, 2, 4)));
+
+/* ---- nodes ---- */
+
+/* A process of a node that shares the store with others, by its last sign of life. */
+struct node_record {
+    const char *node; /* a few characters that tell it from others of the same host name */
+    const char *host, *program, *version;
+    int64_t since_ms, seen_ms; /* by the store's clock */
+    int64_t spooled;           /* alerts in the node's spool; -1: it could not be told */
+    bool is_silent;            /* for longer than it should be */
+};
+/* Of a store that is one machine's there are none. */
+bool history_nodes(struct history *history,
+                   bool (*show)(void *context, const struct node_record *record), void *context,
+                   struct error *error) __attribute__((nonnull(1, 2, 4)));
 
 /* ---- figures ---- */
 

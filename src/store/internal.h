@@ -98,6 +98,10 @@ bool unsubscribed_here(struct store *store, const char *integration, const char 
 /* Whether looking into the store is worth trying: not while its server is out of reach. */
 bool store_may_be_read(struct store *store) __attribute__((nonnull));
 
+/* Takes the lock of who drains the file at a path: a descriptor, which is let go by closing it. -1:
+ * another process has it, or there is no such file. */
+int drain_lock(const char *path) __attribute__((nonnull));
+
 /* ---- steps ---- */
 
 /* Counters, see store/history.h: adds to one, sets one, reads one. */

@@ -111,6 +111,15 @@ static bool begin_reading(struct database *database)
     return !database_failed(database);
 }
 
+static void take_time(struct database *database)
+{
+    struct postgres *postgres = postgres_of(database);
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "SET LOCAL statement_timeout = %d", DEFINE_MS);
+    postgres->answer_ms = DEFINE_MS;
+    (void)postgres_tell(postgres, sql);
+}
+
 /* What was sent has to be answered before anything else is asked; it is of no interest any more. */
 static void rollback(struct database *database)
 {
@@ -393,6 +402,7 @@ static const struct engine engine = {
     .close = close_connection,
     .begin = begin,
     .begin_reading = begin_reading,
+    .take_time = take_time,
     .commit = commit,
     .rollback = rollback,
     .is_lost = is_lost,

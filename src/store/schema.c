@@ -145,6 +145,11 @@ static const char *const third_version[] = {
     "CREATE TABLE moving_count (kind INTEGER NOT NULL, name TEXT NOT NULL,"
     " integration TEXT NOT NULL, detail TEXT NOT NULL, value INTEGER NOT NULL,"
     " PRIMARY KEY (kind, name, integration, detail)) WITHOUT ROWID",
+
+    /* Who shares the store, by its last sign of life; see node.c. */
+    "CREATE TABLE node (node TEXT NOT NULL, program TEXT NOT NULL, host TEXT NOT NULL,"
+    " version TEXT NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,"
+    " spooled INTEGER NOT NULL, PRIMARY KEY (node, program)) WITHOUT ROWID",
 };
 
 /* A row makes the version of its place + 1 out of the one before. */
@@ -179,6 +184,9 @@ static void migrate(struct database *database, int64_t version)
 bool schema_prepare(struct database *database, struct error *error)
 {
     int64_t version = schema_version(database);
+    if (version == SCHEMA_MOVED)
+        return error_set(error, ERROR_UNAVAILABLE,
+                         "the store is no longer in use: " SCHEMA_MOVED_WORDS);
     if (version > SCHEMA_VERSION)
         return error_set(error, ERROR_UNAVAILABLE,
                          "the store has version %lld, and this program knows versions up to %d: "

@@ -10,6 +10,10 @@
 /* The version that this program reads and writes. */
 #define SCHEMA_VERSION 3
 
+/* The version of a file that was moved to a server, see transfer.c. */
+#define SCHEMA_MOVED 1000000
+#define SCHEMA_MOVED_WORDS "it was moved to a server by flashduty-gateway store move"
+
 /* The version of the store: 0 when it is new, -1 when it cannot be told. */
 int64_t schema_version(struct database *database) __attribute__((nonnull));
 

@@ -148,6 +148,15 @@ static bool choose_journal(struct sqlite *sqlite, const char *path)
            run_plain(sqlite, "PRAGMA wal_autocheckpoint = 0");
 }
 
+/* Said before anything is read, the first look takes the lock, and with a log fails where somebody
+ * has the file open; a change takes it in any case. Closed, the file stands alone. */
+static bool keep_others_out(struct sqlite *sqlite)
+{
+    (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return run_plain(sqlite, "PRAGMA locking_mode = EXCLUSIVE") &&
+           run_plain(sqlite, "BEGIN EXCLUSIVE") && run_plain(sqlite, "COMMIT");
+}
+
 static bool set_up(struct sqlite *sqlite, const char *path, enum database_mode mode)
 {
     (void)sqlite3_extended_result_codes(sqlite->handle, 1);
@@ -156,6 +165,8 @@ static bool set_up(struct sqlite *sqlite, const char *path, enum database_mode m
     (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* A process that serves one request does not tidy up after each. */
     (void)sqlite3_db_config(sqlite->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (mode == DATABASE_ALONE && !keep_others_out(sqlite))
+        return false;
     bool is_ready = run_plain(sqlite, "PRAGMA cache_size = -2048") &&
                     run_plain(sqlite, "PRAGMA temp_store = MEMORY");
     if (!is_ready || mode == DATABASE_READ)
@@ -466,6 +477,10 @@ struct database *sqlite_open(const char *path, enum database_mode mode, struct e
     bool is_open = sqlite3_open_v2(path, &sqlite->handle, flags, NULL) == SQLITE_OK || fail(sqlite);
     if (is_open && set_up(sqlite, path, mode) && !database_failed(&sqlite->base))
         return &sqlite->base;
+    bool is_in_use =
+        mode == DATABASE_ALONE && (sqlite3_errcode(sqlite->handle) & 0xff) == SQLITE_BUSY;
+    if (is_in_use)
+        error_set(error, ERROR_FORBIDDEN, "another process has %s open", path);
     error_set(error, ERROR_UNAVAILABLE, "%s: %s", path, database_failure(&sqlite->base));
     close_file(&sqlite->base);
     return NULL;

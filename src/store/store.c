@@ -225,32 +225,36 @@ void store_count_unrecorded(struct store *store, const char *integration)
 
 /* ---- who drains ---- */
 
-bool store_lead(struct store *store)
+int drain_lock(const char *path)
 {
     struct stat status;
-    char path[4096];
+    char name[4096];
+    int length = snprintf(name, sizeof name, "%s-drain", path);
+    if (length < 0 || (size_t)length >= sizeof name || stat(path, &status))
+        return -1;
+    int file = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0)
+        return -1;
+    /* Made by root it would keep out whom the store belongs to. */
+    bool is_theirs = geteuid() != 0 || !fchown(file, status.st_uid, status.st_gid);
+    if (is_theirs && !flock(file, LOCK_EX | LOCK_NB))
+        return file;
+    close(file);
+    return -1;
+}
+
+bool store_lead(struct store *store)
+{
     if (store->spool) {
         /* A count makes it. */
-        if (access(store_spool_path(store), F_OK))
+        const char *path = store_spool_path(store);
+        if (path && access(path, F_OK))
             (void)store_spooled(store);
         return store_lead(spool_store(store->spool));
     }
-    if (store->lead >= 0 || store->is_server)
-        return true;
-    int length = snprintf(path, sizeof path, "%s-drain", store->path);
-    if (length < 0 || (size_t)length >= sizeof path || stat(store->path, &status))
-        return false;
-    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0)
-        return false;
-    /* Made by root it would keep out whom the store belongs to. */
-    bool is_theirs = geteuid() != 0 || !fchown(file, status.st_uid, status.st_gid);
-    if (!is_theirs || flock(file, LOCK_EX | LOCK_NB)) {
-        close(file);
-        return false;
-    }
-    store->lead = file;
-    return true;
+    if (store->lead < 0 && !store->is_server)
+        store->lead = drain_lock(store->path);
+    return store->lead >= 0 || store->is_server;
 }
 
 void store_follow(struct store *store)

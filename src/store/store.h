@@ -76,6 +76,12 @@ const char *store_name(const struct store *store) __attribute__((nonnull));
 bool store_secret(struct store *store, unsigned char secret[static STORE_SECRET_BYTES])
     __attribute__((nonnull, warn_unused_result));
 
+/* Where several nodes share the store: writes down that this process of the node, which has run for
+ * so long, is there, and how much its spool holds. It may wait as any change does; what cannot be
+ * written is not. */
+void store_sign(struct store *store, const char *program, int64_t running_ms)
+    __attribute__((nonnull));
+
 /* ---- receiving ---- */
 
 enum delivery_state {

@@ -89,6 +89,7 @@ static void run_tidy(struct job *job, struct database *database, const struct st
         "UPDATE memory SET is_open = 0 WHERE (alert_key, scope) IN (SELECT alert_key, scope"
         " FROM memory WHERE is_open = 1 AND changed_ms < ?1 ORDER BY changed_ms LIMIT ?2)",
         "ii", now_ms - OPEN_DAYS * DAY_MS, (int64_t)TIDY_AT_ONCE);
+    database_run(database, "DELETE FROM node WHERE seen_ms < ?1", "i", now_ms - DAY_MS);
     database_run(database, "DELETE FROM confirmation WHERE state > 0 AND due_ms < ?1", "i",
                  keep_ms);
     /* A spool that is not written to is known to be empty. */

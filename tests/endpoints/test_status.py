@@ -123,13 +123,19 @@ class Rules:
             {"X-Integration-Key": STATUS_KEY},
         )
         for headers in wrong:
-            for path in ("/api/outbox", "/api/deliveries", "/api/integrations", "/nothing"):
+            for path in ("/api/outbox", "/api/deliveries", "/api/integrations", "/api/nodes", "/nothing"):
                 with self.subTest(headers=headers, path=path):
                     answer = self.get(path, headers=headers)
                     self.assertEqual(answer.status, 401)
                     self.assertEqual(answer.error_code, "Unauthorized")
                     self.assertRegex(answer.headers["www-authenticate"], '^Basic realm="')
         self.assertEqual(self.get("/api/outbox", f"key={STATUS_KEY}", headers={}).status, 401)
+
+    def test_a_store_of_one_machine_has_no_nodes(self):
+        self.post(event_of(1))
+        self.assertEqual(self.data("/api/nodes"), {"nodes": [], "next": None})
+        self.assertNotIn(b"nodes", self.get().body)
+        self.assertNotRegex(self.get("/metrics").body, rb"(?m)^flashduty_gateway_node")
 
     def test_health_is_open(self):
         answer = self.get("/healthz", headers={})

@@ -95,7 +95,7 @@ class Check(OutboxTest):
     def test_other_words_are_refused(self):
         done = self.run_it("store", "mend")
         self.assertEqual(done.returncode, USAGE)
-        self.assertIn('"mend" is neither check nor migrate', done.stderr)
+        self.assertIn('"mend" is neither check, migrate nor move', done.stderr)
         self.assertEqual(self.run_it("store").returncode, USAGE)
 
 
