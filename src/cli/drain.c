@@ -200,14 +200,14 @@ static bool open_all(struct run *run, struct error *error)
     if (!run->looking.history && first.code == ERROR_NOT_FOUND && !store_is_server(path))
         return error_set(error, first.code, "%s", first.text);
     run->store = store_new(path, &config->limits, false, error);
-    if (run->store && !looking_add_spool(&run->looking, run->store, error))
+    if (!run->store || !looking_add_spool(&run->looking, run->store, error))
         return false;
-    if (!run->looking.history && run->store && store_is_writable(run->store, error))
+    if (!run->looking.history && store_is_writable(run->store, error))
         run->looking.history = history_open(path, error);
-    bool has_spool = run->store && store_spool_path(run->store);
+    bool has_spool = store_spool_path(run->store);
     if (!run->looking.history && has_spool)
         run->out_of_reach = first;
-    if ((run->looking.history || has_spool) && run->store)
+    if (run->looking.history || has_spool)
         run->transport = transport_new(config->ca_file, config->proxy, false, error);
     return run->store && run->transport;
 }

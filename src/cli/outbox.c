@@ -149,7 +149,9 @@ static enum cli_exit list(const struct cli_call *call, struct looking *looking,
     (void)chosen;
     if (all_flag)
         wanted.states = (1U << DELIVERY_REFUSED) - 1;
-    if (!history_deliveries(looking->history, &wanted, list_one, &listing, &error) ||
+    /* What the spool has can be told without the store. */
+    if ((looking->history &&
+         !history_deliveries(looking->history, &wanted, list_one, &listing, &error)) ||
         (looking->spool &&
          !history_deliveries(looking->spool, &wanted, list_spooled, &listing, &error)))
         return looking_failed(&error);
@@ -480,6 +482,9 @@ static enum cli_exit run(const struct cli_call *call)
         status = read_ids(call, &chosen);
     if (status == CLI_DONE)
         status = looking_begin(&looking);
+    bool tells_of_spool = status == CLI_STORE && looking.spooled > 0 && verb->run == list;
+    if (tells_of_spool)
+        (void)list(call, &looking, &chosen, &filter);
     if (status == CLI_DONE)
         status = verb->run(call, &looking, &chosen, &filter);
     free(chosen.ids);
@@ -493,7 +498,9 @@ const struct command command_outbox = {
                  "[--older-than AGE] [--all] [--dry-run] [--force] [-o json]",
     .summary = "What waits, was rejected or has expired, and why; retries or drops it",
     .help =
-        "list    what waits, is being sent, was rejected or has expired; --all: the rest, too\n"
+        "list    what waits, is being sent, was rejected or has expired; --all: the rest, too.\n"
+        "        IDs below 0 are of this node's spool, and are moved before anything can be "
+        "ordered\n"
         "show    all that is known of deliveries, with every try\n"
         "retry   makes deliveries due now; what was rejected, has expired or was dropped waits\n"
         "        again, with the present key of its route. What something newer of its alert has\n"

@@ -291,12 +291,13 @@ static void run_due(struct job *job, struct database *database, const struct sto
         due->is_due = is_key_due(database, key, now_ms, steady_ms);
 }
 
-bool is_due_here(struct store *store)
+bool is_due_here(struct store *store, bool *is_due)
 {
     struct due_job *due = job_new(sizeof *due, run_due);
-    bool is_due = due && job_run(store, &due->job) && due->is_due;
+    bool is_known = due && job_run(store, &due->job);
+    *is_due = is_known && due->is_due;
     job_free(store, due ? &due->job : NULL);
-    return is_due;
+    return is_known;
 }
 
 /* ---- the present key ---- */

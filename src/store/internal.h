@@ -78,7 +78,8 @@ bool accept_here(struct store *store, const struct store_event *event, const str
 bool claim_here(struct store *store, struct store_claim *claims, size_t limit, size_t *count,
                 int64_t lease_ms, int64_t *next_ms, struct arena *arena)
     __attribute__((nonnull, warn_unused_result));
-bool is_due_here(struct store *store) __attribute__((nonnull));
+/* *is_due: something is. False: that cannot be told. */
+bool is_due_here(struct store *store, bool *is_due) __attribute__((nonnull, warn_unused_result));
 bool set_key_here(struct store *store, const char *scope, const struct destination *route)
     __attribute__((nonnull, warn_unused_result));
 bool tidy_here(struct store *store, bool *more) __attribute__((nonnull, warn_unused_result));

@@ -232,7 +232,7 @@ static void read_alerts(struct database *database, struct arena *arena, struct p
     rows_end(&rows);
     page->more = page->alert_count > PAGE;
     page->alert_count -= page->more;
-    for (size_t i = 0; i < page->alert_count; i++)
+    for (size_t i = 0; i < page->alert_count && page->alerts; i++)
         read_rest(database, arena, &page->alerts[i]);
 }
 
@@ -264,7 +264,7 @@ static void read_confirmations(struct database *database, struct arena *arena, s
         };
     rows_end(&rows);
     page->more |= page->confirmation_count == PAGE;
-    for (size_t i = 0; i < page->confirmation_count; i++)
+    for (size_t i = 0; i < page->confirmation_count && page->confirmations; i++)
         page->confirmations[i].token =
             token_of(database, arena, MOVING_CONFIRMATION, page->confirmations[i].id);
 }

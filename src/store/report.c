@@ -189,6 +189,8 @@ static bool is_open(const struct delivery_row *row, const struct store_try *one)
     return row->state == DELIVERY_SENDING && (one->lease == 0 || one->lease == row->lease);
 }
 
+/* What is not in a spool any more has moved: its lease had ended, and it is sent from elsewhere.
+ * Its id may be another's by now. */
 void try_apply(struct database *database, const struct store_limits *limits, struct arena *arena,
                struct store_try *one, bool *is_durable)
 {
@@ -199,8 +201,12 @@ void try_apply(struct database *database, const struct store_limits *limits, str
                             .is_durable = is_durable};
     one->state = DELIVERY_REFUSED;
     one->lets_go = false;
-    if (!delivery_read(database, one->delivery_id, arena, &report.row))
+    if (!delivery_read(database, one->delivery_id, arena, &report.row) ||
+        (limits->is_spool && one->lease && one->lease != report.row.lease)) {
+        if (limits->is_spool)
+            one->state = one->verdict == TRY_ACCEPTED ? DELIVERY_DELIVERED : DELIVERY_WAITING;
         return;
+    }
     one->state = report.row.state;
     if (one->verdict != TRY_NONE)
         record(&report);

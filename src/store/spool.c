@@ -3,9 +3,16 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "store/internal.h"
+
+/* Of how many keys it is known at once that the spool knows them. */
+#define NOTED_KEYS 64
+/* It is put down no more often, and is known for KNOWN_KEY_DAYS. */
+#define NOTED_MS HOUR_MS
 
 /* A file that was changed so lately may change again without another time being put down. */
 #define SETTLED_NS 100000000
@@ -17,6 +24,10 @@ struct spool {
     struct spool_sight empty; /* what it looked like when it held nothing */
     bool has_empty, is_stuck, is_moving;
     int64_t moved;
+    struct {
+        char scope[96];
+        int64_t noted_ms; /* monotonic */
+    } noted[NOTED_KEYS];
 };
 
 struct spool *spool_new(const char *path, const struct store_limits *limits, bool is_lasting,
@@ -198,6 +209,61 @@ static bool receive_into_spool(struct spool *spool, struct store_event *events, 
     return true;
 }
 
+/* ---- keys in pass-through ---- */
+
+/* Whether it was put down lately that a key was accepted; from now on it was. */
+static bool is_noted(struct spool *spool, const char *scope)
+{
+    uint64_t hash = 0;
+    for (const char *c = scope; *c; c++)
+        hash = hash * 31 + (unsigned char)*c;
+    int64_t now_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&spool->mutex);
+    size_t place = hash % NOTED_KEYS;
+    bool is_noted = !strcmp(spool->noted[place].scope, scope) &&
+                    now_ms - spool->noted[place].noted_ms < NOTED_MS;
+    if (!is_noted) {
+        (void)snprintf(spool->noted[place].scope, sizeof spool->noted[place].scope, "%s", scope);
+        spool->noted[place].noted_ms = now_ms;
+    }
+    pthread_mutex_unlock(&spool->mutex);
+    return is_noted;
+}
+
+struct key_job {
+    struct job job;
+    const char *flashduty_key;
+};
+
+static void run_note_key(struct job *job, struct database *database,
+                         const struct store_limits *limits)
+{
+    (void)limits;
+    destination_accepted(database, ((struct key_job *)job)->flashduty_key);
+}
+
+/* A key that the database knows is to be known when that is out of reach: what comes with it is
+ * kept then. */
+static void note_keys(struct spool *spool, const struct store_event *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct store_event *event = &events[i];
+        if (!event->needs_acceptance || event->is_unknown || event->is_spooled ||
+            event->destination_count == 0 || is_noted(spool, event->scope))
+            continue;
+        struct key_job *note = job_new(sizeof *note, run_note_key);
+        if (!note)
+            return;
+        note->flashduty_key = arena_string(&note->job.arena, event->destinations[0].flashduty_key);
+        bool is_put_down = job_run(spool->store, &note->job);
+        job_free(spool->store, &note->job);
+        if (!is_put_down)
+            return;
+    }
+}
+
+/* ---- what is received ---- */
+
 static bool all_spooled(const struct store_event *events, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -214,11 +280,14 @@ bool store_receive(struct store *store, struct store_event *events, size_t count
     struct receiving how = {.lease_ms = lease_ms};
     for (size_t i = 0; i < count; i++)
         events[i].is_spooled = false;
-    if (spool)
+    bool is_down = store_is_down(store);
+    if (spool && !is_down)
         follow_into_spool(spool, events, count, lease_ms, arena);
     bool is_taken = spool && all_spooled(events, count);
-    if (!is_taken && !store_is_down(store))
+    if (!is_taken && !is_down)
         is_taken = receive_here(store, events, count, &how, arena);
+    if (is_taken && spool)
+        note_keys(spool, events, count);
     if (!is_taken && spool)
         is_taken = receive_into_spool(spool, events, count, lease_ms, arena);
     if (!is_taken)
@@ -282,8 +351,12 @@ bool store_is_due(struct store *store)
 {
     struct spool *spool = store_spool(store);
     struct spool_sight sight;
-    return is_due_here(store) || (spool && spool_may_hold(spool, &sight) &&
-                                  (is_due_here(spool->store) || store_spooled(store) > 0));
+    bool is_due = false;
+    bool works = is_due_here(store, &is_due);
+    if (is_due || !spool || !spool_may_hold(spool, &sight))
+        return is_due;
+    /* What it holds is to be moved as soon as it can be. */
+    return (is_due_here(spool->store, &is_due) && is_due) || (works && store_spooled(store) > 0);
 }
 
 bool store_set_key(struct store *store, const char *scope, const struct destination *route)

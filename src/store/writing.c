@@ -22,7 +22,7 @@ static void set_failure(struct store *store, const char *failure)
 {
     pthread_mutex_lock(&store->mutex);
     bool was_failing = *store->failure, is_failing = *failure;
-    bool is_news = was_failing != is_failing;
+    bool is_news = was_failing != is_failing, is_spool = store->limits.is_spool;
     size_t length = strlen(failure);
     if (length >= sizeof store->failure)
         length = sizeof store->failure - 1;
@@ -32,10 +32,10 @@ static void set_failure(struct store *store, const char *failure)
     if (is_news && is_failing)
         log_event(LOG_ERROR, "the store cannot be used", "store", store->name, "reason", failure,
                   "effect",
-                  store->spool             ? "alerts are kept in this node's spool until it can be"
-                  : store->limits.is_spool ? "without a database nothing is kept either"
-                                           : "alerts go out without it; what Flashduty does not "
-                                             "accept is 503",
+                  store->spool ? "alerts are kept in this node's spool until it can be"
+                  : is_spool   ? "without a database nothing is kept either"
+                               : "alerts go out without it; what Flashduty does not "
+                                 "accept is 503",
                   NULL);
     else if (is_news)
         log_event(LOG_INFO, "the store can be used again", "store", store->name, NULL);

@@ -1,104 +1,9 @@
-/* While the database is out of reach: what a node takes into its spool, and how that is moved. The
- * database is a file here: replaced by what is none it is as good as a server that is down. */
-#include "storing.h"
-
-#include <sys/stat.h>
+/* While the database is out of reach: what a node takes into its spool, and how that is moved. */
+#include "spooling.h"
 
 #define NOON_S 1800000000
 #define NOON_MS (NOON_S * SECOND)
 #define MOVED_WITHIN_MS 8000
-
-static struct storing spool; /* of the store that a test is about; its `store` is NULL */
-
-/* ---- the two stores ---- */
-
-static void add_spool(struct storing *storing)
-{
-    struct error error = {0};
-    spool = *storing;
-    spool.store = NULL;
-    spool.server = NULL;
-    snprintf(spool.path, sizeof spool.path, "%s/spool.db", storing->folder);
-    assert_true(store_add_spool(storing->store, spool.path, &error));
-}
-
-static int set_up_spooled(void **state, bool is_lasting)
-{
-    struct error error = {0};
-    set_up_store(state, is_lasting);
-    struct storing *storing = *state;
-    add_spool(storing);
-    /* Made as all are at the start, before anything is wrong. */
-    assert_true(store_is_writable(storing->store, &error));
-    assert_int_equal(store_spooled(storing->store), 0);
-    return 0;
-}
-
-static int set_up_lasting_spooled(void **state)
-{
-    return set_up_spooled(state, true);
-}
-
-static int set_up_passing_spooled(void **state)
-{
-    return set_up_spooled(state, false);
-}
-
-static void restart(struct storing *storing)
-{
-    reopen(storing);
-    add_spool(storing);
-}
-
-/* The file and its log under another name, and what is no database in their place; of a server the
- * schema. */
-static void go_down(struct storing *storing)
-{
-    char command[2048];
-    if (storing->server) {
-        snprintf(command, sizeof command, "ALTER SCHEMA %s RENAME TO %s_away", storing->schema,
-                 storing->schema);
-        tell_server(storing, command);
-        return;
-    }
-    snprintf(command, sizeof command, "cd %s && mv gateway.db away.db && %s && mkdir gateway.db",
-             storing->folder, "if [ -e gateway.db-wal ]; then mv gateway.db-wal away.db-wal; fi");
-    assert_int_equal(system(command), 0);
-}
-
-static void come_back(struct storing *storing)
-{
-    char command[2048];
-    if (storing->server) {
-        snprintf(command, sizeof command, "ALTER SCHEMA %s_away RENAME TO %s", storing->schema,
-                 storing->schema);
-        tell_server(storing, command);
-        return;
-    }
-    snprintf(command, sizeof command, "cd %s && rmdir gateway.db && mv away.db gateway.db && %s",
-             storing->folder, "if [ -e away.db-wal ]; then mv away.db-wal gateway.db-wal; fi");
-    assert_int_equal(system(command), 0);
-}
-
-static bool is_down(const struct storing *storing)
-{
-    struct stat status;
-    if (storing->server)
-        return !is_store_made(storing);
-    return !stat(storing->path, &status) && S_ISDIR(status.st_mode);
-}
-
-static int tear_down_spooled(void **state)
-{
-    struct storing *storing = *state;
-    store_free(storing->store);
-    storing->store = NULL;
-    if (is_down(storing))
-        come_back(storing);
-    if (!storing->is_broken)
-        audit(&spool);
-    return tear_down_store(state);
-}
 
 #define IN_BOTH_SPOOLED(test)                                                     \
     {#test " [lasting]", test, set_up_lasting_spooled, tear_down_spooled, NULL},  \
@@ -178,6 +83,19 @@ static void alerts_of_one_key_go_in_their_order(void **state)
     expect_no_claim(storing);
     assert_true(report(storing, first, TRY_ACCEPTED).lets_go);
     expect_claim(storing, second);
+}
+
+static void each_node_keeps_the_rates_for_itself(void **state)
+{
+    struct storing *storing = *state;
+    storing->limits.rate_per_minute = 2;
+    store_set_limits(storing->store, &storing->limits);
+    report(storing, receive_to_be_sent(storing, "disk-1", SEVERITY_CRITICAL), TRY_ACCEPTED);
+    go_down(storing);
+    receive_to_be_sent(storing, "disk-2", SEVERITY_CRITICAL);
+    receive_to_be_sent(storing, "disk-3", SEVERITY_CRITICAL);
+    receive_to_wait(storing, "disk-4", SEVERITY_CRITICAL);
+    expect_no_claim(storing);
 }
 
 /* Only what waits fills it. */
@@ -851,6 +769,29 @@ static void what_a_dead_process_was_sending_is_moved_to_be_sent(void **state)
     assert_int_equal(claim(storing).count, 1);
 }
 
+/* Whoever comes late with its report means what has moved, not what has its number now. */
+static void a_report_of_what_has_moved_is_no_others(void **state)
+{
+    struct storing *storing = *state;
+    go_down(storing);
+    struct store_delivery first = receive(storing, "disk", SEVERITY_CRITICAL);
+    change(&spool, "UPDATE delivery SET lease_steady_ms = 1");
+    come_back_and_move(storing);
+    go_down(storing);
+    struct store_delivery other = receive(storing, "load", SEVERITY_CRITICAL);
+    assert_int_equal(first.id, other.id);
+    struct store_try late = try_of(first.id, TRY_ACCEPTED);
+    late.lease = first.lease;
+    assert_true(store_report(storing->store, &late, 1));
+    assert_int_equal(late.state, DELIVERY_DELIVERED);
+    assert_int_equal(of_delivery(&spool, "state", -other.id), DELIVERY_SENDING);
+    late = try_of(first.id, TRY_FAILED);
+    late.lease = first.lease;
+    assert_true(store_report(storing->store, &late, 1));
+    assert_int_equal(late.state, DELIVERY_WAITING);
+    assert_int_equal(of_delivery(&spool, "state", -other.id), DELIVERY_SENDING);
+}
+
 static void a_full_outbox_drops_nothing_that_is_moved(void **state)
 {
     struct storing *storing = *state;
@@ -1014,6 +955,24 @@ static void a_key_that_nobody_knows_is_sent_without_a_record_first(void **state)
     assert_false(known.is_unknown);
 }
 
+/* What the database knows of a key is told to the spool while there is time. */
+static void a_key_that_the_database_knows_is_known_in_the_spool(void **state)
+{
+    struct storing *storing = *state;
+    struct store_event first = anyones("m1"), second = anyones("m2"), third = anyones("m3");
+    assert_true(store_receive(storing->store, &first, 1, LEASE_MS, &storing->arena));
+    assert_true(first.is_unknown);
+    struct store_try accepted = try_of(0, TRY_ACCEPTED);
+    assert_true(store_accept(storing->store, &first, &accepted));
+    assert_int_equal(take(storing, &second), OUTCOME_QUEUED);
+    report(storing, second.deliveries[0].id, TRY_ACCEPTED);
+    go_down(storing);
+    third.severity = SEVERITY_OK;
+    assert_int_equal(take(storing, &third), OUTCOME_QUEUED);
+    assert_false(third.is_unknown);
+    assert_int_equal(third.deliveries[0].state, DELIVERY_WAITING);
+}
+
 /* ---- subscriptions ---- */
 
 static struct store_confirmation confirmation_of(const char *topic, const char *url)
@@ -1062,6 +1021,7 @@ int main(void)
         IN_LASTING_SPOOLED(a_recovery_is_held_and_triggers_do_not_wait_for_it),
         IN_LASTING_SPOOLED(a_repeat_within_the_spool_is_known),
         IN_LASTING_SPOOLED(alerts_of_one_key_go_in_their_order),
+        IN_LASTING_SPOOLED(each_node_keeps_the_rates_for_itself),
         IN_LASTING_SPOOLED(what_was_delivered_does_not_fill_it),
         IN_LASTING_SPOOLED(what_is_known_to_be_down_is_not_waited_for),
         IN_BOTH_SPOOLED(it_can_take_alarms),
@@ -1094,12 +1054,14 @@ int main(void)
         IN_BOTH_SPOOLED(what_comes_before_it_is_moved_follows_it),
         IN_LASTING_SPOOLED(what_is_being_sent_is_moved_when_that_is_over),
         IN_LASTING_SPOOLED(what_a_dead_process_was_sending_is_moved_to_be_sent),
+        IN_LASTING_SPOOLED(a_report_of_what_has_moved_is_no_others),
         IN_LASTING_SPOOLED(a_full_outbox_drops_nothing_that_is_moved),
         IN_LASTING_SPOOLED(many_are_moved_in_their_order),
         IN_BOTH_SPOOLED(what_was_moved_before_a_crash_is_not_moved_again),
         IN_LASTING_SPOOLED(what_was_sent_after_it_was_moved_is_not_sent_twice),
         IN_LASTING_SPOOLED(what_is_counted_is_moved_once),
         IN_BOTH_SPOOLED(a_key_that_nobody_knows_is_sent_without_a_record_first),
+        IN_BOTH_SPOOLED(a_key_that_the_database_knows_is_known_in_the_spool),
         IN_BOTH_SPOOLED(a_subscription_is_kept_and_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
