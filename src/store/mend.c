@@ -7,19 +7,23 @@ _Static_assert((int)SEVERITY_OK == 3 && (int)DELIVERY_WAITING == 0 && (int)DELIV
                    (int)DELIVERY_DELIVERED == 5,
                "SQL compares with them");
 
-static void give_up_recoveries(const struct intake *in, const struct store_delivery *delivery)
+/* Whether any of them may have been sent all the same, by somebody who died over it. */
+static bool give_up_recoveries(const struct intake *in, const struct store_delivery *delivery)
 {
     int64_t ids[RECOVERIES_MAX];
     size_t count = 0;
+    bool may_be_sent = false;
     struct rows rows = database_query(
         in->database,
-        "SELECT d.id FROM delivery AS d JOIN alert AS a ON a.id = d.alert_id"
+        "SELECT d.id, d.lease_steady_ms FROM delivery AS d JOIN alert AS a ON a.id = d.alert_id"
         " WHERE d.alert_key = ?1 AND d.scope = ?2 AND d.state < 2 AND d.state = 0 AND a.severity = "
         "3"
         " AND (d.route = ?3 OR d.flashduty_key = ?4) ORDER BY d.id",
         "tttt", in->event->alert_key, in->event->scope, delivery->route, delivery->flashduty_key);
-    while (count < RECOVERIES_MAX && rows_next(&rows))
+    while (count < RECOVERIES_MAX && rows_next(&rows)) {
         ids[count++] = rows_number(&rows, 0);
+        may_be_sent |= rows_number(&rows, 1) > 0;
+    }
     rows_end(&rows);
     for (size_t i = 0; i < count; i++) {
         struct delivery_row row;
@@ -27,12 +31,14 @@ static void give_up_recoveries(const struct intake *in, const struct store_deliv
             (void)delivery_finish(in->database, &row, DELIVERY_DROPPED, "",
                                   "something newer of its alert was delivered meanwhile");
     }
+    return may_be_sent;
 }
 
 bool mend_is_closed(const struct intake *in, const struct store_delivery *delivery,
                     const struct mend_time *at)
 {
-    give_up_recoveries(in, delivery);
+    if (give_up_recoveries(in, delivery))
+        return true;
     return database_number(in->database, 0,
                            "SELECT 1 FROM alert AS a JOIN delivery AS d ON d.alert_id = a.id"
                            " WHERE a.alert_key = ?1 AND a.scope = ?2 AND a.severity = 3"

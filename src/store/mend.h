@@ -14,8 +14,8 @@ struct mend_time {
 };
 
 /* Of a trigger that was delivered to somewhere and is the newest of its alert: recoveries that wait
- * are given up. Returns whether one was delivered after it, or is under way: then the alert is
- * closed, and the trigger has to be sent again. */
+ * are given up. Returns whether one may have been delivered after it, or is under way: then the
+ * alert is closed, and the trigger has to be sent again. */
 bool mend_is_closed(const struct intake *in, const struct store_delivery *delivery,
                     const struct mend_time *at) __attribute__((nonnull));
 

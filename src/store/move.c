@@ -352,12 +352,15 @@ static int64_t time_of(const struct move *move, int64_t ms)
 }
 
 /* What was not noticed of the difference is not known better. */
-static struct mend_time time_around(const struct move *move, int64_t ms)
+static struct mend_time time_around(const struct move *move, const struct moving_delivery *was)
 {
+    int64_t sent_ms = was->made_count > 0 ? was->made[was->made_count - 1].started_ms : 0;
+    int64_t first_ms = sent_ms > 0 && sent_ms < was->finished_ms ? sent_ms : was->finished_ms;
     int64_t apart_ms = move->behind_ms < 0 ? -move->behind_ms : move->behind_ms;
     if (apart_ms > SAME_CLOCK_MS)
         apart_ms = SAME_CLOCK_MS / 2;
-    return (struct mend_time){time_of(move, ms) - apart_ms, time_of(move, ms) + apart_ms};
+    return (struct mend_time){time_of(move, first_ms) - apart_ms,
+                              time_of(move, was->finished_ms) + apart_ms};
 }
 
 static bool is_moved(struct database *database, const char *token, int64_t *became)
@@ -374,15 +377,16 @@ static void note_moved(struct database *database, const char *token, int64_t bec
 }
 
 /* The database has the same message: what the spool has delivered of it is not sent again, unless a
- * recovery from before has closed it meanwhile. */
-static void finish_twin(struct move *move, int64_t twin)
+ * recovery from before has closed it meanwhile. was_moved: by this spool, which was decided upon
+ * all that had been tried by then. */
+static void finish_twin(struct move *move, int64_t twin, bool was_moved)
 {
     struct database *database = move->in.database;
     bool is_newest = move->in.event->severity != SEVERITY_OK && !intake_is_stale(&move->in);
     for (size_t i = 0; i < move->alert->delivery_count; i++) {
         const struct moving_delivery *was = &move->alert->deliveries[i];
         const struct store_delivery *delivery = &was->delivery;
-        struct mend_time at = time_around(move, was->finished_ms);
+        struct mend_time at = time_around(move, was);
         struct delivery_row row;
         int64_t id = delivery->state != DELIVERY_DELIVERED
                          ? 0
@@ -390,9 +394,11 @@ static void finish_twin(struct move *move, int64_t twin)
                                            "SELECT id FROM delivery WHERE alert_id = ?1"
                                            " AND flashduty_key = ?2 AND state < 2 LIMIT 1",
                                            "it", twin, delivery->flashduty_key);
-        if (id && !(is_newest && mend_is_closed(&move->in, delivery, &at)) &&
-            delivery_read(database, id, move->in.arena, &row))
-            (void)delivery_end(database, &row, DELIVERY_DELIVERED, "", "");
+        if (!id || !delivery_read(database, id, move->in.arena, &row) ||
+            (was_moved && row.tries >= was->tries) ||
+            (is_newest && mend_is_closed(&move->in, delivery, &at)))
+            continue;
+        (void)delivery_end(database, &row, DELIVERY_DELIVERED, "", "");
     }
 }
 
@@ -512,7 +518,7 @@ static void note_key_in_use(const struct move *move, const struct store_delivery
 static void mend(struct move *move, bool is_old, struct store_delivery *delivery,
                  struct moving_delivery *was)
 {
-    struct mend_time at = time_around(move, was->finished_ms);
+    struct mend_time at = time_around(move, was);
     if (delivery->state != DELIVERY_DELIVERED || move->in.event->severity == SEVERITY_OK)
         return;
     if (is_old) {
@@ -552,7 +558,7 @@ static int64_t take(struct move *move)
     int64_t twin;
     if (is_duplicate(move, &twin)) {
         ledger_enter(in->database, event->integration, OUTCOME_DUPLICATE);
-        finish_twin(move, twin);
+        finish_twin(move, twin, false);
         return twin;
     }
     bool is_old = intake_is_stale(in);
@@ -586,7 +592,7 @@ static void move_alert(struct move_job *job, struct database *database,
                         .behind_ms = now_ms - job->page.read_ms};
     int64_t became;
     if (is_moved(database, alert->token, &became))
-        finish_twin(&move, became);
+        finish_twin(&move, became, true);
     else
         note_moved(database, alert->token, take(&move));
 }

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import unittest
-from concurrent.futures import ThreadPoolExecutor
 
 from tests.cluster.postgres import DATABASE, USER, Server
 from tests.run import count_cmocka
@@ -41,14 +40,19 @@ class Units(unittest.TestCase):
                 )  # fmt: skip
 
             passed = 0
-            with ThreadPoolExecutor(2) as pool:
-                for program, done in zip(programs(), pool.map(run, programs())):
-                    with self.subTest(program.name):
-                        self.assertEqual(done.returncode, 0, done.stdout[-8000:])
-                        refuse_findings(done.stdout, program.name)
-                        counts = count_cmocka(done.stdout)
-                        self.assertGreater(counts[0], 0)
-                        passed += counts[0]
+            for program in programs():
+                with self.subTest(program.name):
+                    done = run(program)
+                    if done.returncode:
+                        # The store waits for half a second, which a busy machine may take longer
+                        # for: whatever is wrong is wrong twice.
+                        print(done.stdout[-4000:])
+                        done = run(program)
+                    self.assertEqual(done.returncode, 0, done.stdout[-8000:])
+                    refuse_findings(done.stdout, program.name)
+                    counts = count_cmocka(done.stdout)
+                    self.assertGreater(counts[0], 0)
+                    passed += counts[0]
             print(f"{passed} tests of {len(programs())} programs on PostgreSQL")
             # Nothing but files would have been used if the variable had another name.
             connections = server.number(

@@ -128,6 +128,7 @@ static void what_is_rejected_and_what_fails_is_told(void **state)
 static void one_process_drains_at_once(void **state)
 {
     struct storing *storing = *state;
+    only_of_a_file(storing);
     leave(storing, "disk", SEVERITY_CRITICAL);
     struct store *other = open_store(storing);
     struct drain_report report = {0};
@@ -242,6 +243,7 @@ static void who_is_stopped_ends_what_is_under_way(void **state)
 static void another_takes_over_when_the_first_ends(void **state)
 {
     struct storing *storing = *state;
+    only_of_a_file(storing);
     struct store *other = open_store(storing);
     struct error error = {0};
     assert_true(store_is_writable(storing->store, &error));

@@ -607,19 +607,41 @@ static void a_trigger_that_an_older_recovery_is_closing_follows_it(void **state)
     assert_int_equal(claim(storing).count, 1);
 }
 
+static void leave_recovery(struct storing *storing, int64_t time_s)
+{
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, time_s), TRY_NONE);
+    end_other_node(storing, &other);
+}
+
 static void an_older_recovery_that_waits_is_given_up(void **state)
 {
     struct storing *storing = *state;
     int64_t now_s = clock_wall_ms() / 1000;
     spool_trigger(storing, now_s, true);
-    struct storing other = other_node(storing);
-    report(&other, send_recovery(&other, now_s - 100), TRY_NONE);
-    end_other_node(storing, &other);
+    leave_recovery(storing, now_s - 100);
+    /* As one that was moved. */
+    change(storing, "UPDATE delivery SET lease_steady_ms = 0");
     move_all(storing);
     expect_no_claim(storing);
     assert_int_equal(ledger(storing, "shop", "delivered"), 1);
     assert_int_equal(ledger(storing, "shop", "dropped"), 1);
     assert_int_equal(number(storing, "SELECT is_open FROM memory"), 1);
+}
+
+/* Somebody had begun to send it, and nobody knows what became of that. */
+static void an_older_recovery_that_may_have_been_sent_is_followed(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    spool_trigger(storing, now_s, true);
+    leave_recovery(storing, now_s - 100);
+    move_all(storing);
+    struct claimed claimed = claim(storing);
+    assert_int_equal(claimed.count, 1);
+    assert_int_not_equal(claimed.claims[0].severity, SEVERITY_OK);
+    report(storing, claimed.claims[0].delivery_id, TRY_ACCEPTED);
+    assert_int_equal(ledger(storing, "shop", "dropped"), 1);
 }
 
 static void a_recovery_that_an_older_trigger_came_after_is_sent_again(void **state)
@@ -1047,6 +1069,7 @@ int main(void)
         IN_LASTING_SPOOLED(a_trigger_that_an_older_recovery_has_closed_is_sent_again),
         IN_LASTING_SPOOLED(a_trigger_that_an_older_recovery_is_closing_follows_it),
         IN_LASTING_SPOOLED(an_older_recovery_that_waits_is_given_up),
+        IN_LASTING_SPOOLED(an_older_recovery_that_may_have_been_sent_is_followed),
         IN_LASTING_SPOOLED(a_recovery_that_an_older_trigger_came_after_is_sent_again),
         IN_LASTING_SPOOLED(what_is_newer_sets_it_right_by_itself),
         IN_LASTING_SPOOLED(a_recovery_that_came_last_is_not_sent_again),

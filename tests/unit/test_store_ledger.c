@@ -6,6 +6,8 @@
 
 #define NOON_MS (1800000000 * SECOND)
 #define STEPS 2000
+/* Each is many ways to the server and back. */
+#define STEPS_OF_A_SERVER 400
 #define OPEN_MAX 512
 #define ALERTS 6
 
@@ -218,7 +220,8 @@ static void live(struct storing *storing, uint64_t seed)
     clock_set_wall_ms(NOON_MS);
     world.stores[0] = storing->store;
     world.stores[1] = open_store(storing);
-    for (int i = 0; i < STEPS; i++) {
+    int steps = storing->server ? STEPS_OF_A_SERVER : STEPS;
+    for (int i = 0; i < steps; i++) {
         step(&world);
         if (i % 25 == 0)
             audit(storing);
