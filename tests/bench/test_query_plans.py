@@ -15,15 +15,15 @@ from tests.support.gateway import CGI, GatewayTest, guance_event
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/|.', re.DOTALL)
 STATEMENT = re.compile(r"(?:SELECT|INSERT|UPDATE|DELETE)\b")
 # Tables of a few rows, whatever is kept: integrations times places, one for each Flashduty key, …
-SMALL = {"fact", "ledger", "destination", "volume", "counter", "subscription", "alarm", "moving_count"}
+SMALL = {"fact", "ledger", "destination", "volume", "counter", "subscription", "alarm", "moving_count", "node"}
 # What LIMIT bounds.
 LIMITED = {"CONSTANT", "claims"}
 # Indexes of what is under way now, which CLAIMS_MAX and workers bound; read in order, to the first.
 BOUNDED = {"delivery_by_lease", "delivery_by_end"}
 # What has waited for too long, or was not accepted: the watchdog counts all of it.
 WATCHED = {"late", "delivery_unfinished"}
-# What a person asks for who wants everything counted.
-THOROUGH = {"history_audit.c", "upkeep.c"}
+# What a person asks for who wants everything counted, or taken elsewhere.
+THOROUGH = {"history_audit.c", "upkeep.c", "transfer.c"}
 
 
 def literals_of(source):
