@@ -110,7 +110,7 @@ static void open_store(struct service *service, const struct config *config)
                   "no folder where this user may write: make /var/lib/flashduty-gateway for it, or "
                   "say store = \"none\"",
                   NULL);
-    if (service->store)
+    if (path && service->store)
         open_spool(service, &arena, path);
     /* Made now, so that what is wrong with it is said at the start. */
     if (service->store && service->is_lasting)
