@@ -19,6 +19,7 @@ endif
 ifeq ($(WITH_POSTGRESQL),yes)
   PACKAGES += libpq
   POSTGRESQL_CFLAGS := -DWITH_POSTGRESQL
+  POSTGRESQL_DEPS := libpq-dev
 else ifneq ($(WITH_POSTGRESQL),no)
   $(error WITH_POSTGRESQL is yes or no)
 endif
@@ -91,7 +92,7 @@ endif
 
 # Debian's packages: to build, to run the demonstration, to test, to check.
 BUILD_DEPS := gcc make pkg-config libc6-dev libfcgi-dev libcjson-dev libcurl4-openssl-dev \
-	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev $(if $(POSTGRESQL_CFLAGS),libpq-dev)
+	libconfig-dev libssl-dev libsqlite3-dev libpcre2-dev $(POSTGRESQL_DEPS)
 HOSTING_DEPS := libc-ares-dev dpkg-dev zip ca-certificates
 RUN_DEPS := lighttpd python3 openssl ca-certificates
 DEB_DEPS := debhelper dpkg-dev fakeroot lintian libcmocka-dev openssl python3

@@ -47,7 +47,8 @@ class Contents(unittest.TestCase):
 
     def test_it_is_built_with_what_the_makefile_names(self):
         makefile = (paths.ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
-        named = set(re.search(r"^BUILD_DEPS := (.*)$", makefile, re.MULTILINE)[1].split())
+        deps = dict(re.findall(r"^ *(BUILD_DEPS|POSTGRESQL_DEPS) := (.*)$", makefile, re.MULTILINE))
+        named = set(deps["BUILD_DEPS"].replace("$(POSTGRESQL_DEPS)", deps["POSTGRESQL_DEPS"]).split())
         control = (paths.ROOT / "debian/control").read_text(encoding="utf-8")
         field = re.search(r"^Build-Depends:\n((?: .*\n)+)", control, re.MULTILINE)[1]
         needed = {line.strip(" ,") for line in field.splitlines() if "<" not in line}
