@@ -21,35 +21,33 @@ def _stat_fields(entry):
     return (entry / "stat").read_text().rpartition(")")[2].split()
 
 
-def cost_of(sessions):
-    """Of all processes in sessions, which are named by their leaders' process ids."""
-    ticks = pages = 0
+def _processes():
+    """(process id, fields of its stat) of each that is there."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            fields = _stat_fields(entry)
+            yield int(entry.name), _stat_fields(entry)
         except OSError:
             continue
-        if int(fields[3]) in sessions:
-            ticks += sum(map(int, fields[11:15]))
-            pages += int(fields[21])
-    return Cost(ticks / TICKS_A_SECOND, pages * PAGE_BYTES)
+
+
+def _ticks(fields):
+    """Of a process and its dead children."""
+    return sum(map(int, fields[11:15]))
+
+
+def cost_of(sessions):
+    """Of all processes in sessions, which are named by their leaders' process ids."""
+    found = [fields for _, fields in _processes() if int(fields[3]) in sessions]
+    pages = sum(int(fields[21]) for fields in found)
+    return Cost(sum(map(_ticks, found)) / TICKS_A_SECOND, pages * PAGE_BYTES)
 
 
 def cost_of_family(pid):
     """CPU seconds of a process and its children, living and dead: each may lead a session."""
-    ticks = 0
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = _stat_fields(entry)
-        except OSError:
-            continue
-        if int(entry.name) == pid or int(fields[1]) == pid:
-            ticks += sum(map(int, fields[11:15]))
-    return ticks / TICKS_A_SECOND
+    found = [fields for own, fields in _processes() if pid in (own, int(fields[1]))]
+    return sum(map(_ticks, found)) / TICKS_A_SECOND
 
 
 def descriptors_of(pid):
