@@ -517,10 +517,12 @@ static bool wait_for_events(struct pool *pool, struct pollfd *events)
 {
     int64_t now_ms = clock_monotonic_ms();
     bool accepts = has_place(pool) || can_drop_silent(pool, now_ms);
-    const struct timespec tick = {.tv_sec = accepts,
-                                  .tv_nsec = accepts ? 0 : HELD_TICK_MS * 1000000};
+    struct timespec tick = {.tv_sec = accepts, .tv_nsec = accepts ? 0 : HELD_TICK_MS * 1000000};
     sigset_t open_to_signals;
     sigemptyset(&open_to_signals);
+    /* Whether the backlog is empty has to be seen now: whoever comes later has not waited. */
+    if (accepts && pool->held_since_ms)
+        tick.tv_sec = 0;
     if (!accepts)
         hold_back(pool, now_ms, "there is no place for more");
     events[0] = (struct pollfd){.fd = accepts ? STDIN_FILENO : -1, .events = POLLIN};

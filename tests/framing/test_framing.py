@@ -462,20 +462,20 @@ class Bursts(FramingTest):
     # Leaves some 150 places for connections beside what else a process with 4 workers needs.
     DESCRIPTORS = 400
 
-    def with_few_descriptors(self):
+    def with_few_descriptors(self, deadline_ms=DEADLINE_MS):
         """A gateway that most of a burst has no place in."""
         script = self.sandbox.folder / "few-descriptors"
         program = paths.endpoint("guance")
         script.write_text(f"#!/bin/sh\nulimit -n {self.DESCRIPTORS}\nexec {program}\n")
         script.chmod(0o755)
-        return self.gateway(program=script, workers=WORKERS, deadline_ms=self.DEADLINE_MS)
+        return self.gateway(program=script, workers=WORKERS, deadline_ms=deadline_ms)
 
-    def send_burst(self, patience=PATIENCE_SECONDS):
+    def send_burst(self, patience=PATIENCE_SECONDS, count=COUNT):
         """So many requests, each on a connection of its own; their answers' statuses."""
         self.flashduty.answer({"do": "hang", "seconds": 0.1}, times=None)
         whole = whole_request(parameters(), BODY)
         start = time.monotonic()
-        connections = [self.send(whole) for _ in range(self.COUNT)]
+        connections = [self.send(whole) for _ in range(count)]
         statuses = [connection.answer().status for connection in connections]
         self.assertLess(time.monotonic() - start, patience)
         return statuses
@@ -508,6 +508,14 @@ class Bursts(FramingTest):
         self.assertEqual(messages.count("connections have to wait"), 1)
         self.flashduty.clear()
         self.assert_goes_on()
+
+    def test_who_comes_after_a_burst_has_not_waited(self):
+        """However the burst ended: the last place may have been taken by its last request."""
+        self.guance = self.with_few_descriptors(deadline_ms=1000)
+        for count in range(250, 450, 20):
+            self.assertEqual(set(self.send_burst(count=count)), {200, 503})
+            self.flashduty.clear()
+            self.assert_goes_on()
 
     def test_only_who_is_silent_makes_room(self):
         """The first have spoken and wait for a worker; the next say nothing for a while."""
