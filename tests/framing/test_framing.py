@@ -31,6 +31,7 @@ from tests.support.gateway import GatewayTest, guance_event, query_of, to_bytes
 from tests.support.process import wait_until
 
 READERS_MAX = 64
+HEAD_WAYS_MAX = 4
 WORKERS = 4
 # The main thread, the one that owns the outgoing connections, and a sanitizer's own.
 OTHER_THREADS = 3
@@ -566,9 +567,9 @@ class Resources(FramingTest):
                 connection.send(data)
 
     def test_descriptors_do_not_leak(self):
-        """Connections to Flashduty are kept, one a worker at most."""
+        """Kept are connections to Flashduty, one a worker, and pipes that heads are read from."""
         self.mixed()
-        most = self.descriptors() + WORKERS
+        most = self.descriptors() + WORKERS + 2 * HEAD_WAYS_MAX
         for _ in range(40):
             self.mixed()
         wait_until(lambda: self.descriptors() <= most, what=f"{most} descriptors")
