@@ -488,11 +488,11 @@ static void run_remove(struct job *job, struct database *database,
 
 /* ---- when the database is down after all ---- */
 
-static void run_hold(struct job *job, struct database *database, const struct store_limits *limits)
+/* At most so many as there is room for; how many it were. */
+static size_t hold_some(struct database *database)
 {
     int64_t ids[PAGE];
     size_t count = 0;
-    (void)job, (void)limits;
     struct rows rows =
         database_query(database, "SELECT id FROM delivery WHERE after = -2 AND after < 0", "");
     while (count < PAGE && rows_next(&rows))
@@ -500,6 +500,15 @@ static void run_hold(struct job *job, struct database *database, const struct st
     rows_end(&rows);
     for (size_t i = 0; i < count; i++)
         delivery_hold_again(database, ids[i]);
+    return count;
+}
+
+/* An alert of a page has a delivery for each of its destinations. */
+static void run_hold(struct job *job, struct database *database, const struct store_limits *limits)
+{
+    (void)job, (void)limits;
+    while (hold_some(database) == PAGE)
+        continue;
 }
 
 /* Triggers do not wait for recoveries that nobody moves. */

@@ -862,6 +862,38 @@ static void many_are_moved_in_their_order(void **state)
         ALERTS * (EACH - 1));
 }
 
+/* More than a page has alerts, as each has two destinations. */
+static void triggers_do_not_wait_for_recoveries_that_are_not_moved_after_all(void **state)
+{
+    enum { ALERTS = 30 };
+    struct storing *storing = *state;
+    struct error error = {0};
+    char key[24];
+    bool more;
+    go_down(storing);
+    for (int i = 0; i < ALERTS; i++) {
+        snprintf(key, sizeof key, "disk-%d", i);
+        struct store_event event = event_of(key, SEVERITY_OK);
+        to(&event, to_both, 2);
+        assert_int_equal(take(storing, &event), OUTCOME_QUEUED);
+    }
+    come_back(storing);
+    /* As a process that does not know yet that somebody else keeps the database busy. */
+    restart(storing);
+    struct database *other = database_open(storing->path, DATABASE_OPEN, &error);
+    assert_non_null(other);
+    assert_true(database_begin(other, 1000));
+    assert_false(store_move(storing->store, &more));
+    assert_true(number(&spool, "SELECT count(*) FROM moving") > 0);
+    assert_int_equal(number(&spool, "SELECT count(*) FROM delivery WHERE after = -1"), 2 * ALERTS);
+    for (int i = 0; i < ALERTS; i++) {
+        snprintf(key, sizeof key, "disk-%d", i);
+        receive_to_be_sent(storing, key, SEVERITY_CRITICAL);
+    }
+    database_rollback(other);
+    database_close(other);
+}
+
 /* ---- crashes ---- */
 
 /* Keeps the spool as it is before it is moved, and brings that back afterwards: as if the process
@@ -1080,6 +1112,7 @@ int main(void)
         IN_LASTING_SPOOLED(a_report_of_what_has_moved_is_no_others),
         IN_LASTING_SPOOLED(a_full_outbox_drops_nothing_that_is_moved),
         IN_LASTING_SPOOLED(many_are_moved_in_their_order),
+        IN_LASTING_SPOOLED(triggers_do_not_wait_for_recoveries_that_are_not_moved_after_all),
         IN_BOTH_SPOOLED(what_was_moved_before_a_crash_is_not_moved_again),
         IN_LASTING_SPOOLED(what_was_sent_after_it_was_moved_is_not_sent_twice),
         IN_LASTING_SPOOLED(what_is_counted_is_moved_once),
