@@ -213,15 +213,24 @@ static void set_version(struct database *database, int64_t number)
     database_run(database, "UPDATE writer SET version = ?1 WHERE one = 1", "i", number);
 }
 
-/* Replaces a word of the schema, if it is one, and says how long it was. */
-static size_t translate_word(struct text *text, const char *at)
+/* Whether texts are ordered by their bytes, as SQLite orders them, unless a collation is named. */
+static bool orders_by_bytes(struct postgres *postgres)
 {
-    static const struct {
+    PGresult *result = postgres_ask(postgres, "SELECT CASE WHEN 'a' < 'B' THEN 0 ELSE 1 END");
+    bool by_bytes = result && PQntuples(result) == 1 && postgres_number_in(result, 0, 0) == 1;
+    PQclear(result);
+    return by_bytes;
+}
+
+/* Replaces a word of the schema, if it is one, and says how long it was. */
+static size_t translate_word(struct text *text, const char *at, const char *text_type)
+{
+    const struct {
         const char *ours, *theirs;
     } words[] = {
         {" WITHOUT ROWID", ""},
         {" INTEGER", " BIGINT"},
-        {" TEXT", " TEXT COLLATE \"C\""},
+        {" TEXT", text_type},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (!strncmp(at, words[i].ours, strlen(words[i].ours))) {
@@ -241,8 +250,10 @@ static void define(struct database *database, const char *sql)
     if (!postgres->is_defining && !postgres_tell(postgres, allowance))
         return;
     postgres->is_defining = true;
+    /* CockroachDB, whose order this is, takes no collation of that name for a column. */
+    const char *text_type = orders_by_bytes(postgres) ? " TEXT" : " TEXT COLLATE \"C\"";
     while (*sql) {
-        size_t length = translate_word(&translated, sql);
+        size_t length = translate_word(&translated, sql, text_type);
         if (!length)
             text_putc(&translated, *sql);
         sql += length ? length : 1;

@@ -529,22 +529,74 @@ static void a_password_is_shown_to_nobody(void **state)
     assert_null(strstr(error.text, "sesame"));
 }
 
+/* A database beside the test's own, with this behind CREATE DATABASE …; its URL. */
+static void create_database(struct storing *storing, const char *options, char url[static 500])
+{
+    char sql[300];
+    const char *address = address_in(storing->server);
+    snprintf(sql, sizeof sql, "CREATE DATABASE %s TEMPLATE template0 %s", storing->schema, options);
+    tell_server(storing, sql);
+    snprintf(url, 500, "%.*s/%s", (int)(address + strcspn(address, "/?") - storing->server),
+             storing->server, storing->schema);
+}
+
+static void drop_database(struct storing *storing)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "DROP DATABASE %s", storing->schema);
+    tell_server(storing, sql);
+}
+
 static void a_database_in_another_encoding_is_no_store(void **state)
 {
     struct storing *storing = *state;
     struct error error = {0};
-    char sql[200], url[500];
-    snprintf(sql, sizeof sql,
-             "CREATE DATABASE %s ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'",
-             storing->schema);
-    tell_server(storing, sql);
-    const char *address = address_in(storing->server);
-    snprintf(url, sizeof url, "%.*s/%s", (int)(address + strcspn(address, "/?") - storing->server),
-             storing->server, storing->schema);
+    char url[500];
+    create_database(storing, "ENCODING 'SQL_ASCII' LOCALE 'C'", url);
     assert_null(database_open(url, DATABASE_MAKE, &error));
     assert_non_null(strstr(error.text, "UTF8"));
-    snprintf(sql, sizeof sql, "DROP DATABASE %s", storing->schema);
-    tell_server(storing, sql);
+    drop_database(storing);
+}
+
+/* CockroachDB orders them so, and refuses to be told. */
+static void texts_are_ordered_by_their_bytes(void **state)
+{
+    struct storing *storing = *state;
+    static const struct {
+        const char *options;
+        bool is_told;
+    } rows[] = {
+        {"ENCODING 'UTF8' LOCALE 'C'", false},
+        {"ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct error error = {0};
+        char url[500];
+        create_database(storing, rows[i].options, url);
+        struct store *store = store_new(url, &storing->limits, true, &error);
+        assert_true(store && store_is_writable(store, &error));
+        store_free(store);
+        struct database *database = database_open(url, DATABASE_OPEN, &error);
+        assert_non_null(database);
+        assert_true(database_begin(database, 2000));
+        int64_t told = database_number(database, -1,
+                                       "SELECT count(*) FROM information_schema.columns"
+                                       " WHERE table_name = 'alert' AND collation_name = 'C'",
+                                       "");
+        assert_int_equal(told > 0, rows[i].is_told);
+        database_run(database, "CREATE TABLE word AS SELECT alert_key FROM alert WHERE false", "");
+        database_run(database, "INSERT INTO word VALUES ('a'), ('B')", "");
+        int64_t count = database_number(database, -1,
+                                        "SELECT count(*) FROM word AS v JOIN word AS w"
+                                        " ON v.alert_key < w.alert_key WHERE v.alert_key = 'B'",
+                                        "");
+        if (database_failed(database))
+            fail_msg("%s", database_failure(database));
+        assert_int_equal(count, 1);
+        database_rollback(database);
+        database_close(database);
+        drop_database(storing);
+    }
 }
 
 /* A node's clock says nothing. */
@@ -589,6 +641,7 @@ int main(void)
         IN_PASSING(a_long_id_is_an_id),
         IN_PASSING(a_password_is_shown_to_nobody),
         IN_PASSING(a_database_in_another_encoding_is_no_store),
+        IN_PASSING(texts_are_ordered_by_their_bytes),
         IN_PASSING(time_is_the_servers),
     };
     const struct CMUnitTest none[] = {cmocka_unit_test(all_need_a_server)};
