@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 
+from tests.cluster.evidence import evidence
 from tests.cluster.nodes import Cluster
 from tests.cluster.ways import CLOSED, OPEN, SILENT
 from tests.faults import history as histories
@@ -211,4 +212,6 @@ def run_chaos(rounds, seed=1, say=lambda words: None, **options):
             chaos.part(min(left, ROUNDS_OF_A_PART))
             left -= ROUNDS_OF_A_PART
             say(f"{rounds - max(left, 0)} rounds: {chaos.figures}")
+        for line in evidence(cluster, chaos.problems):
+            say(line)
         return chaos.problems, chaos.figures, chaos.done

@@ -38,7 +38,7 @@ def main():
         problems, figures, faults = run_chaos(options.rounds, options.seed, say)
         is_good &= show("chaos", problems, f"{figures}; {dict(faults)}")
     if options.outage:
-        is_good &= show("outage", *run_outage(options.outage, seed=options.seed))
+        is_good &= show("outage", *run_outage(options.outage, seed=options.seed, say=say))
     return 0 if is_good else 1
 
 

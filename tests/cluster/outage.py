@@ -2,6 +2,7 @@
 
 import time
 
+from tests.cluster.evidence import evidence
 from tests.cluster.nodes import Cluster
 from tests.cluster.ways import CLOSED, SILENT
 from tests.faults import history as histories
@@ -34,7 +35,7 @@ def _give_back(cluster, way):
         cluster.open_ways()
 
 
-def run_outage(seconds, ways=("stopped", SILENT), seed=1):
+def run_outage(seconds, ways=("stopped", SILENT), seed=1, say=lambda words: None):
     """A third of the time all is well, for a third of it the database is lost, in each of these ways
     for a part of that, and for a third all is well again: (problems, figures)."""
     with Cluster(seed=seed, deadline_ms=1500) as cluster:
@@ -53,6 +54,8 @@ def run_outage(seconds, ways=("stopped", SILENT), seed=1):
             time.sleep(third)
         cluster.wait_until_empty(EMPTY_SECONDS)
         problems = cluster.problems()
+        for line in evidence(cluster, problems):
+            say(line)
         answers = [answer for post in cluster.history.posts for answer in post.answers]
         problems += [f"answered {status}" for _, status, _ in answers if status // 100 != 2]
         problems += [f"never taken: {post.title}" for post in vendors.given_up]

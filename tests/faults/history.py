@@ -291,7 +291,8 @@ def figures(history, events):
 # ---- the store ----
 
 
-def _rows(store, sql, *values):
+def rows_of(store, sql, *values):
+    """The rows of a query; store: the path of a file, or a server."""
     if hasattr(store, "rows"):  # not a file of SQLite's
         return store.rows(sql, *values)
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=10)) as connection:
@@ -300,7 +301,7 @@ def _rows(store, sql, *values):
 
 def noted_requests(store):
     """Flashduty's ids of the requests that the store knows to have been accepted."""
-    return {row[0] for row in _rows(store, "SELECT request_id FROM try WHERE verdict = 0")}
+    return {row[0] for row in rows_of(store, "SELECT request_id FROM try WHERE verdict = 0")}
 
 
 def waiting(store):
@@ -309,21 +310,21 @@ def waiting(store):
         "SELECT count(*) FROM delivery AS d JOIN alert AS a ON a.id = d.alert_id"
         " WHERE d.state < ? AND a.title NOT LIKE ?"
     )
-    return _rows(store, sql, OVER, f"{OF_THE_GATEWAY}%")[0][0]
+    return rows_of(store, sql, OVER, f"{OF_THE_GATEWAY}%")[0][0]
 
 
 def check_ledger(store):
     """Whether each integration's places add up to what it received, and are what there is."""
     problems = []
     ledger = defaultdict(dict)
-    for integration, place, count in _rows(store, "SELECT integration, place, count FROM ledger"):
+    for integration, place, count in rows_of(store, "SELECT integration, place, count FROM ledger"):
         ledger[integration][place] = count
     for integration, places in ledger.items():
         received = places.pop("received", 0)
         if received != sum(places.values()):
             problems.append(f"ledger of {integration}: {received} received, but {places}")
         problems += [f"ledger of {integration}: {p} = {n}" for p, n in places.items() if n < 0]
-    kept = dict(_rows(store, "SELECT integration, count(*) FROM alert WHERE outcome = 0 GROUP BY 1"))
+    kept = dict(rows_of(store, "SELECT integration, count(*) FROM alert WHERE outcome = 0 GROUP BY 1"))
     for integration in set(ledger) | set(kept):
         queued = ledger[integration].get("queued", 0)
         if queued != kept.get(integration, 0):
@@ -336,16 +337,16 @@ def check_store(store):
     """What a store that has been drained must not hold."""
     problems = check_ledger(store)
     is_file = not hasattr(store, "rows")
-    for (word,) in _rows(store, "PRAGMA integrity_check") if is_file else ():
+    for (word,) in rows_of(store, "PRAGMA integrity_check") if is_file else ():
         if word != "ok":
             problems.append(f"integrity: {word}")
-    for row in _rows(store, "SELECT id, state, after, alert_key FROM delivery WHERE state < 2"):
+    for row in rows_of(store, "SELECT id, state, after, alert_key FROM delivery WHERE state < 2"):
         problems.append(f"still in the outbox: id, state, after, alert {row}")
-    kept = dict(_rows(store, "SELECT scope, kept FROM volume")).get("", 0)
-    there = _rows(store, "SELECT count(*) FROM delivery")[0][0]
+    kept = dict(rows_of(store, "SELECT scope, kept FROM volume")).get("", 0)
+    there = rows_of(store, "SELECT count(*) FROM delivery")[0][0]
     if kept != there:
         problems.append(f"{kept} deliveries counted, {there} kept")
-    orphans = _rows(
+    orphans = rows_of(
         store, "SELECT count(*) FROM delivery WHERE alert_id NOT IN (SELECT id FROM alert)"
     )[0][0]
     if orphans:
