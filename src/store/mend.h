@@ -19,9 +19,14 @@ struct mend_time {
 bool mend_is_closed(const struct intake *in, const struct store_delivery *delivery,
                     const struct mend_time *at) __attribute__((nonnull));
 
-/* Of a trigger that was delivered although its alert has recovered since: if it may have come after
- * the recovery, that waits to be sent again. */
-void mend_close_again(const struct intake *in, const struct store_delivery *delivery,
+/* Of a trigger that was delivered, or may have been, although its alert has recovered since: if it
+ * may have come after the recovery, that is sent again. Returns whether it is. */
+bool mend_close_again(const struct intake *in, const struct store_delivery *delivery,
                       const struct mend_time *at) __attribute__((nonnull));
+
+/* Of an event that Flashduty has accepted once more, from somebody whose lease had ended: what is
+ * newest of its alert is sent again if that is something else. Returns whether it is. */
+bool mend_after_late(struct database *database, const struct store_limits *limits,
+                     struct arena *arena, int64_t delivery_id) __attribute__((nonnull));
 
 #endif

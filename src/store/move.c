@@ -39,16 +39,38 @@ static int64_t time_of(const struct move *move, int64_t ms)
     return here_ms < move->in.now_ms ? here_ms : move->in.now_ms;
 }
 
+/* When it may have been accepted last, by the spool's clock; 0 if it cannot have been. */
+static int64_t latest_of(const struct move *move, const struct moving_delivery *was)
+{
+    int64_t latest_ms = was->finished_ms;
+    for (size_t i = 0; i < was->made_count && !latest_ms; i++) {
+        const struct store_try *one = &was->made[was->made_count - 1 - i];
+        if (one->verdict != TRY_REJECTED)
+            latest_ms = one->started_ms + one->took_ms;
+    }
+    return was->has_died ? move->in.now_ms - move->behind_ms : latest_ms;
+}
+
 /* What was not noticed of the difference is not known better. */
 static struct mend_time time_around(const struct move *move, const struct moving_delivery *was)
 {
     int64_t sent_ms = was->made_count > 0 ? was->made[was->made_count - 1].started_ms : 0;
-    int64_t first_ms = sent_ms > 0 && sent_ms < was->finished_ms ? sent_ms : was->finished_ms;
+    int64_t latest_ms = latest_of(move, was);
+    int64_t first_ms = sent_ms > 0 && sent_ms < latest_ms ? sent_ms : latest_ms;
     int64_t apart_ms = move->behind_ms < 0 ? -move->behind_ms : move->behind_ms;
     if (apart_ms > SAME_CLOCK_MS)
         apart_ms = SAME_CLOCK_MS / 2;
     return (struct mend_time){time_of(move, first_ms) - apart_ms,
-                              time_of(move, was->finished_ms) + apart_ms};
+                              time_of(move, latest_ms) + apart_ms};
+}
+
+/* What other nodes have sent meanwhile may have reached Flashduty before it, although it is over.
+ */
+static void close_again(const struct move *move, const struct moving_delivery *was)
+{
+    struct mend_time at = time_around(move, was);
+    if (move->in.event->severity != SEVERITY_OK && latest_of(move, was))
+        (void)mend_close_again(&move->in, &was->delivery, &at);
 }
 
 static bool is_moved(struct database *database, const char *token, int64_t *became)
@@ -70,20 +92,23 @@ static void note_moved(struct database *database, const char *token, int64_t bec
 static void finish_twin(struct move *move, int64_t twin, bool was_moved)
 {
     struct database *database = move->in.database;
-    bool is_newest = move->in.event->severity != SEVERITY_OK && !intake_is_stale(&move->in);
+    bool is_old = intake_is_stale(&move->in);
+    bool is_newest = move->in.event->severity != SEVERITY_OK && !is_old;
     for (size_t i = 0; i < move->alert->delivery_count; i++) {
         const struct moving_delivery *was = &move->alert->deliveries[i];
         const struct store_delivery *delivery = &was->delivery;
         struct mend_time at = time_around(move, was);
         struct delivery_row row;
-        int64_t id = delivery->state != DELIVERY_DELIVERED
-                         ? 0
-                         : database_number(database, 0,
-                                           "SELECT id FROM delivery WHERE alert_id = ?1"
-                                           " AND flashduty_key = ?2 AND state < 2 LIMIT 1",
-                                           "it", twin, delivery->flashduty_key);
-        if (!id || !delivery_read(database, id, move->in.arena, &row) ||
-            (was_moved && row.tries >= was->tries) ||
+        int64_t id = database_number(database, 0,
+                                     "SELECT id FROM delivery WHERE alert_id = ?1"
+                                     " AND flashduty_key = ?2 ORDER BY state LIMIT 1",
+                                     "it", twin, delivery->flashduty_key);
+        bool is_there = id && delivery_read(database, id, move->in.arena, &row);
+        if (is_there && was_moved && row.tries >= was->tries)
+            continue;
+        if (is_old)
+            close_again(move, was);
+        if (!is_there || row.state > DELIVERY_SENDING || delivery->state != DELIVERY_DELIVERED ||
             (is_newest && mend_is_closed(&move->in, delivery, &at)))
             continue;
         (void)delivery_end(database, &row, DELIVERY_DELIVERED, "", "");
@@ -202,20 +227,17 @@ static void note_key_in_use(const struct move *move, const struct store_delivery
         destination_accepted(move->in.database, delivery->flashduty_key);
 }
 
-/* What other nodes have sent meanwhile may have reached Flashduty before or after it. */
-static void mend(struct move *move, bool is_old, struct store_delivery *delivery,
-                 struct moving_delivery *was)
+/* Delivered, and the newest of its alert: a recovery from before may have closed it. */
+static void open_again(struct move *move, struct store_delivery *delivery,
+                       struct moving_delivery *was)
 {
     struct mend_time at = time_around(move, was);
-    if (delivery->state != DELIVERY_DELIVERED || move->in.event->severity == SEVERITY_OK)
+    if (delivery->state != DELIVERY_DELIVERED || move->in.event->severity == SEVERITY_OK ||
+        !mend_is_closed(&move->in, delivery, &at))
         return;
-    if (is_old) {
-        mend_close_again(&move->in, delivery, &at);
-    } else if (mend_is_closed(&move->in, delivery, &at)) {
-        delivery->state = DELIVERY_WAITING;
-        was->message = "a recovery from before has closed it meanwhile";
-        alert_promise(move->in.database, move->in.alert_id, move->in.event->integration);
-    }
+    delivery->state = DELIVERY_WAITING;
+    was->message = "a recovery from before has closed it meanwhile";
+    alert_promise(move->in.database, move->in.alert_id, move->in.event->integration);
 }
 
 /* As it stands in the spool; but what waits there and is older than what is known here by now does
@@ -232,7 +254,10 @@ static void add_deliveries(struct move *move, bool is_old)
             delivery->state = DELIVERY_DROPPED;
             was.message = "something newer of its alert was taken meanwhile";
         }
-        mend(move, is_old, delivery, &was);
+        if (is_old)
+            close_again(move, &was);
+        else
+            open_again(move, delivery, &was);
         add_delivery(move, delivery, &was);
         note_key_in_use(move, delivery);
     }
@@ -252,6 +277,8 @@ static int64_t take(struct move *move)
     bool is_old = intake_is_stale(in);
     if ((move->alert->is_held && move->alert->is_overtaken) || (is_old && all_wait(move->alert))) {
         ledger_enter(in->database, event->integration, OUTCOME_STALE);
+        for (size_t i = 0; i < move->alert->delivery_count; i++)
+            close_again(move, &move->alert->deliveries[i]);
         return 0;
     }
     choose_deliveries(move);

@@ -72,7 +72,7 @@ void moving_read_deliveries(struct database *database, struct arena *arena,
     struct rows rows = database_query(
         database,
         "SELECT id, route, flashduty_key, state, after, created_ms, finished_ms, tries, rounds,"
-        " code, message FROM delivery WHERE alert_id = ?1 ORDER BY id",
+        " code, message, lease_steady_ms FROM delivery WHERE alert_id = ?1 ORDER BY id",
         "i", alert->id);
     while (rows_next(&rows)) {
         alert->deliveries =
@@ -90,6 +90,7 @@ void moving_read_deliveries(struct database *database, struct arena *arena,
             .rounds = rows_number(&rows, 8),
             .code = arena_string(arena, rows_text(&rows, 9)),
             .message = arena_string(arena, rows_text(&rows, 10)),
+            .has_died = rows_number(&rows, 3) == DELIVERY_WAITING && rows_number(&rows, 11) > 0,
         };
         alert->is_held |= rows_number(&rows, 4) < 0;
     }

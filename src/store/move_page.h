@@ -19,6 +19,7 @@ struct moving_delivery {
     const char *code, *message;
     struct store_try *made; /* the tries, in order */
     size_t made_count;
+    bool has_died; /* whoever sent it last never said what became of that */
 };
 
 struct moving_alert {

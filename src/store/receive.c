@@ -209,7 +209,7 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
         --*in->sends_left;
     }
     delivery->state = is_sent ? DELIVERY_SENDING : DELIVERY_WAITING;
-    delivery->lease = database_steady_ms(in->database) + in->lease_ms;
+    delivery->lease = is_sent ? database_steady_ms(in->database) + in->lease_ms : 0;
     delivery->id = database_add(
         in->database, "delivery",
         "INSERT INTO delivery (id, alert_id, scope, alert_key, route, flashduty_key, state, rank,"

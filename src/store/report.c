@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "store/history.h"
 #include "store/internal.h"
+#include "store/mend.h"
 
 #define SECOND_MS ((int64_t)1000)
 #define MINUTE_MS (60 * SECOND_MS)
@@ -145,7 +146,9 @@ static void wait_in_outbox(const struct report *report, int64_t due_ms)
 {
     database_run(report->database,
                  "UPDATE delivery SET state = 0, due_ms = ?1, scheduled_ms = ?2, code = ?3,"
-                 " message = ?4, rounds = rounds + ?5 WHERE id = ?6",
+                 " message = ?4, rounds = rounds + ?5,"
+                 " lease_steady_ms = CASE WHEN ?5 = 1 THEN 0 ELSE lease_steady_ms END"
+                 " WHERE id = ?6",
                  "iittii", due_ms, report->now_ms, report->one->code, report->one->message,
                  (int64_t)(report->one->verdict == TRY_FAILED), report->row.id);
     alert_promise(report->database, report->row.alert_id, report->row.integration);
@@ -189,6 +192,31 @@ static bool is_open(const struct delivery_row *row, const struct store_try *one)
     return row->state == DELIVERY_SENDING && (one->lease == 0 || one->lease == row->lease);
 }
 
+static void decide(const struct report *report)
+{
+    struct store_try *one = report->one;
+    switch (one->verdict) {
+    case TRY_ACCEPTED:
+        one->lets_go = delivery_finish(report->database, &report->row, DELIVERY_DELIVERED, "", "");
+        one->state = DELIVERY_DELIVERED;
+        count_time(report);
+        break;
+    case TRY_REJECTED:
+        destination_rejected(report->database, report->row.flashduty_key);
+        one->lets_go = delivery_finish(report->database, &report->row, DELIVERY_REJECTED, one->code,
+                                       one->message);
+        one->state = DELIVERY_REJECTED;
+        *report->is_durable = true;
+        break;
+    case TRY_FAILED:
+        fail(report);
+        break;
+    case TRY_NONE:
+        keep(report, report->now_ms);
+        break;
+    }
+}
+
 /* What is not in a spool any more has moved: its lease had ended, and it is sent from elsewhere.
  * Its id may be another's by now. */
 void try_apply(struct database *database, const struct store_limits *limits, struct arena *arena,
@@ -212,28 +240,11 @@ void try_apply(struct database *database, const struct store_limits *limits, str
         record(&report);
     if (one->verdict == TRY_ACCEPTED)
         destination_accepted(database, report.row.flashduty_key);
-    if (!is_open(&report.row, one))
-        return;
-    switch (one->verdict) {
-    case TRY_ACCEPTED:
-        one->lets_go = delivery_finish(database, &report.row, DELIVERY_DELIVERED, "", "");
-        one->state = DELIVERY_DELIVERED;
-        count_time(&report);
-        break;
-    case TRY_REJECTED:
-        destination_rejected(database, report.row.flashduty_key);
-        one->lets_go =
-            delivery_finish(database, &report.row, DELIVERY_REJECTED, one->code, one->message);
-        one->state = DELIVERY_REJECTED;
-        *is_durable = true;
-        break;
-    case TRY_FAILED:
-        fail(&report);
-        break;
-    case TRY_NONE:
-        keep(&report, report.now_ms);
-        break;
-    }
+    if (is_open(&report.row, one))
+        decide(&report);
+    /* What came after it may have been sent already: then it has come after that. */
+    if (one->verdict == TRY_ACCEPTED && report.row.state > DELIVERY_SENDING)
+        one->lets_go |= mend_after_late(database, limits, arena, report.row.id);
 }
 
 /* ---- the jobs ---- */

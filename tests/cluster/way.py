@@ -95,6 +95,7 @@ class Way:
         self.count = 0
         self._watched = {}
         self._listener = None
+        self._bind()
         self._listen()
 
     def watch(self, end, events, what=None):
@@ -110,21 +111,24 @@ class Way:
         elif events:
             self.selector.register(end, events, what)
 
-    def _listen(self):
+    def _bind(self):
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.setblocking(False)
         self._listener.bind(("127.0.0.1", self.port))
+
+    def _listen(self):
         self._listener.listen(BACKLOG)
         self.watch(self._listener, selectors.EVENT_READ, self)
 
     def _hush(self):
+        """Nobody listens, and nobody else can have the port."""
         self.watch(self._listener, 0)
         self._listener.close()
-        self._listener = None
+        self._bind()
 
     def go_on(self):
-        """Takes a connection."""
+        """Takes a connection. There is none if it was closed since that was seen."""
         try:
             near, _ = self._listener.accept()
         except OSError:
@@ -163,13 +167,13 @@ class Way:
 
     def become(self, state):
         """Opens, silences or closes the way."""
-        self.state = state
+        before, self.state = self.state, state
         if state == CLOSED:
             self.cut()
-            if self._listener:
+            if before != CLOSED:
                 self._hush()
             return
-        if not self._listener:
+        if before == CLOSED:
             self._listen()
         for pipe in list(self.pipes):
             pipe.watch()

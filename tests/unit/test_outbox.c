@@ -240,6 +240,51 @@ static void a_late_acceptance_counts_after_a_rejection(void **state)
     assert_int_equal(ledger(*state, "shop", "delivered"), 1);
 }
 
+/* Of a process that was frozen, or on a slow way: it has come after what followed it. */
+static void a_late_acceptance_is_followed_by_what_is_newest(void **state)
+{
+    struct storing *storing = *state;
+    static const enum severity severities[][2] = {{SEVERITY_CRITICAL, SEVERITY_OK},
+                                                  {SEVERITY_OK, SEVERITY_CRITICAL}};
+    static const char *const keys[] = {"disk", "load"};
+    for (size_t i = 0; i < 2; i++) {
+        struct store_event event = event_of(keys[i], severities[i][0]);
+        assert_true(store_receive(storing->store, &event, 1, 1, &storing->arena));
+        pause_ms(10);
+        int64_t id = event.deliveries[0].id;
+        expect_claim(storing, id);
+        report(storing, id, TRY_ACCEPTED);
+        assert_false(report(storing, id, TRY_ACCEPTED).lets_go);
+        int64_t newest = receive_to_be_sent(storing, keys[i], severities[i][1]);
+        report(storing, newest, TRY_ACCEPTED);
+        struct store_try late = report(storing, id, TRY_ACCEPTED);
+        assert_int_equal(late.state, DELIVERY_DELIVERED);
+        assert_true(late.lets_go);
+        expect_claim(storing, newest);
+        report(storing, newest, TRY_ACCEPTED);
+        expect_no_claim(storing);
+    }
+    assert_int_equal(ledger(storing, "shop", "delivered"), 4);
+}
+
+/* Nor of what follows it anyway. */
+static void a_late_acceptance_of_what_is_newest_is_followed_by_nothing(void **state)
+{
+    struct storing *storing = *state;
+    report(storing, receive_to_be_sent(storing, "disk", SEVERITY_OK), TRY_ACCEPTED);
+    int64_t id = receive_to_be_sent(storing, "disk", SEVERITY_CRITICAL);
+    report(storing, id, TRY_ACCEPTED);
+    report(storing, id, TRY_ACCEPTED);
+    expect_no_claim(storing);
+    int64_t newer = receive_to_be_sent(storing, "disk", SEVERITY_OK);
+    report(storing, newer, TRY_FAILED);
+    assert_false(report(storing, id, TRY_ACCEPTED).lets_go);
+    make_all_due(storing);
+    expect_claim(storing, newer);
+    report(storing, newer, TRY_ACCEPTED);
+    expect_no_claim(storing);
+}
+
 static void a_failure_of_what_waits_again_changes_nothing(void **state)
 {
     int64_t id = receive_to_be_sent(*state, "disk", SEVERITY_CRITICAL);
@@ -786,6 +831,8 @@ int main(void)
         IN_BOTH(a_late_acceptance_counts),
         IN_BOTH(a_late_acceptance_counts_while_another_sends_it),
         IN_BOTH(a_late_acceptance_counts_after_a_rejection),
+        IN_LASTING(a_late_acceptance_is_followed_by_what_is_newest),
+        IN_LASTING(a_late_acceptance_of_what_is_newest_is_followed_by_nothing),
         IN_BOTH(a_failure_of_what_waits_again_changes_nothing),
         IN_BOTH(a_second_event_waits_while_the_first_is_being_sent),
         IN_BOTH(a_second_event_waits_while_the_first_waits),

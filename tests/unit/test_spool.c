@@ -495,8 +495,12 @@ static void a_waiting_trigger_older_than_a_recovery_is_stale(void **state)
     struct store_event trigger = timed_event("disk", now_s - 100);
     trigger.message_id = "m1";
     take(storing, &trigger);
-    report(storing, trigger.deliveries[0].id, TRY_FAILED);
+    struct store_try one = try_of(trigger.deliveries[0].id, TRY_FAILED);
+    one.took_ms = 3;
+    assert_true(store_report(storing->store, &one, 1));
     come_back(storing);
+    /* Long enough for nobody to doubt what was first. */
+    pause_ms(500);
     struct storing other = *storing;
     other.store = open_store(storing);
     struct store_event recovery = recovery_of("disk", now_s);
@@ -663,20 +667,111 @@ static void a_recovery_that_an_older_trigger_came_after_is_sent_again(void **sta
     assert_int_equal(number(storing, "SELECT is_open FROM memory"), 0);
 }
 
-/* What is newer than both is on its way: nothing waits for it and is waited for by it. */
+/* What became of it nobody knows: it was sent, and its answer is missing; or who sent it died. */
+static void a_recovery_is_sent_again_when_an_older_trigger_may_have_come_after_it(void **state)
+{
+    struct storing *storing = *state;
+    for (int has_died = 0; has_died < 2; has_died++) {
+        int64_t now_s = clock_wall_ms() / 1000;
+        int64_t trigger = spool_trigger(storing, now_s - 100, false);
+        struct storing other = other_node(storing);
+        report(&other, send_recovery(&other, now_s + has_died), TRY_ACCEPTED);
+        end_other_node(storing, &other);
+        pause_ms(50);
+        if (has_died)
+            change(&spool, "UPDATE delivery SET lease_steady_ms = 1");
+        else
+            report(storing, trigger, TRY_FAILED);
+        move_all(storing);
+        expect_empty_spool(storing);
+        assert_int_equal(ledger(storing, "shop", "stale"), 1 + has_died);
+        struct claimed claimed = claim(storing);
+        assert_int_equal(claimed.count, 1);
+        assert_int_equal(claimed.claims[0].severity, SEVERITY_OK);
+        report(storing, claimed.claims[0].delivery_id, TRY_ACCEPTED);
+        expect_no_claim(storing);
+    }
+}
+
+/* The database heard of it only after the trigger had come. */
+static void a_recovery_whose_acceptance_was_noted_late_is_sent_again(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    int64_t trigger = spool_trigger(storing, now_s - 100, false);
+    struct storing other = other_node(storing);
+    int64_t recovery = send_recovery(&other, now_s);
+    pause_ms(50);
+    report(storing, trigger, TRY_ACCEPTED);
+    pause_ms(50);
+    report(&other, recovery, TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    move_all(storing);
+    expect_claim(storing, recovery);
+}
+
+static void a_recovery_that_is_being_sent_is_sent_once_more(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    int64_t trigger = spool_trigger(storing, now_s - 100, false);
+    struct storing other = other_node(storing);
+    int64_t recovery = send_recovery(&other, now_s);
+    pause_ms(50);
+    report(storing, trigger, TRY_ACCEPTED);
+    move_all(storing);
+    expect_no_claim(storing);
+    assert_true(report(&other, recovery, TRY_ACCEPTED).lets_go);
+    end_other_node(storing, &other);
+    struct claimed claimed = claim(storing);
+    assert_int_equal(claimed.count, 1);
+    assert_int_equal(claimed.claims[0].severity, SEVERITY_OK);
+    report(storing, claimed.claims[0].delivery_id, TRY_ACCEPTED);
+    expect_no_claim(storing);
+    assert_int_equal(ledger(storing, "shop", "delivered"), 2);
+}
+
+/* The database has had the same message, and its end, by another node. */
+static void a_recovery_that_an_older_twin_came_after_is_sent_again(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    struct store_event trigger = timed_event("disk", now_s - 100), twin = trigger;
+    trigger.message_id = twin.message_id = "m1";
+    go_down(storing);
+    take(storing, &trigger);
+    come_back(storing);
+    struct storing other = other_node(storing);
+    take(&other, &twin);
+    report(&other, twin.deliveries[0].id, TRY_ACCEPTED);
+    int64_t recovery = send_recovery(&other, now_s);
+    report(&other, recovery, TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    pause_ms(50);
+    report(storing, trigger.deliveries[0].id, TRY_ACCEPTED);
+    move_all(storing);
+    expect_claim(storing, recovery);
+    assert_int_equal(ledger(storing, "shop", "duplicate"), 1);
+}
+
+/* What is newer than both waits: nothing waits for it and is waited for by it. */
 static void what_is_newer_sets_it_right_by_itself(void **state)
 {
     struct storing *storing = *state;
     int64_t now_s = clock_wall_ms() / 1000;
     int64_t trigger = spool_trigger(storing, now_s - 100, false);
     struct storing other = other_node(storing);
-    report(&other, send_recovery(&other, now_s - 50), TRY_ACCEPTED);
-    int64_t newest = send_recovery(&other, now_s);
+    int64_t first = send_recovery(&other, now_s - 50);
+    struct store_event newest = recovery_of("disk", now_s);
+    take(&other, &newest);
+    assert_int_equal(newest.deliveries[0].state, DELIVERY_WAITING);
     report(storing, trigger, TRY_ACCEPTED);
     move_all(storing);
     expect_no_claim(storing);
-    report(&other, newest, TRY_ACCEPTED);
+    report(&other, first, TRY_ACCEPTED);
     end_other_node(storing, &other);
+    expect_claim(storing, newest.deliveries[0].id);
+    report(storing, newest.deliveries[0].id, TRY_ACCEPTED);
     expect_no_claim(storing);
     assert_int_equal(ledger(storing, "shop", "delivered"), 3);
 }
@@ -1103,6 +1198,10 @@ int main(void)
         IN_LASTING_SPOOLED(an_older_recovery_that_waits_is_given_up),
         IN_LASTING_SPOOLED(an_older_recovery_that_may_have_been_sent_is_followed),
         IN_LASTING_SPOOLED(a_recovery_that_an_older_trigger_came_after_is_sent_again),
+        IN_LASTING_SPOOLED(a_recovery_is_sent_again_when_an_older_trigger_may_have_come_after_it),
+        IN_LASTING_SPOOLED(a_recovery_whose_acceptance_was_noted_late_is_sent_again),
+        IN_LASTING_SPOOLED(a_recovery_that_is_being_sent_is_sent_once_more),
+        IN_LASTING_SPOOLED(a_recovery_that_an_older_twin_came_after_is_sent_again),
         IN_LASTING_SPOOLED(what_is_newer_sets_it_right_by_itself),
         IN_LASTING_SPOOLED(a_recovery_that_came_last_is_not_sent_again),
         IN_LASTING_SPOOLED(a_twin_that_an_older_recovery_is_closing_follows_it),
