@@ -168,6 +168,12 @@ static void read_alerts(struct database *database, struct arena *arena, struct p
         read_rest(database, arena, &page->alerts[i]);
 }
 
+enum outcome moving_outcome(int64_t state)
+{
+    static const enum outcome outcomes[] = {OUTCOME_CONFIRMING, OUTCOME_CONFIRMED, OUTCOME_EXPIRED};
+    return state >= 0 && state <= 2 ? outcomes[state] : OUTCOME_EXPIRED;
+}
+
 static void read_confirmations(struct database *database, struct arena *arena, struct page *page)
 {
     struct rows rows = database_query(

@@ -70,4 +70,11 @@ struct page_job *page_job_new(void);
 void moving_read_deliveries(struct database *database, struct arena *arena,
                             struct moving_alert *alert) __attribute__((nonnull));
 
+/* Where the ledger counts a confirmation in this state. */
+enum outcome moving_outcome(int64_t state);
+
+/* Writes a page that was read to the database, and takes the page's memory over: whoever writes it
+ * may do so after we have stopped waiting. False if it is not known to be there. (move_write.c) */
+bool moving_write(struct store *store, struct page_job *read) __attribute__((nonnull));
+
 #endif
