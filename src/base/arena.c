@@ -25,14 +25,19 @@ static size_t next_block_bytes(const struct arena_block *last)
     return last->size < BLOCK_BYTES_MAX / 2 ? 2 * last->size : BLOCK_BYTES_MAX;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+static size_t aligned(size_t size)
 {
     const size_t align = _Alignof(max_align_t);
+    return (size + align - 1) / align * align;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
     if (size > SIZE_MAX / 2) {
         arena->failed = true;
         return NULL;
     }
-    size = (size + align - 1) / align * align;
+    size = aligned(size);
     struct arena_block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
         size_t space = next_block_bytes(block);
@@ -72,12 +77,21 @@ const char *arena_printf(struct arena *arena, const char *format, ...)
     va_start(arguments, format);
     va_copy(again, arguments);
     const char *result = "";
-    int length = vsnprintf(NULL, 0, format, arguments);
-    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
-    if (text && vsnprintf(text, (size_t)length + 1, format, again) == length)
+    /* Mostly there is room for it: and then, as blocks are multiples of it, for its alignment. */
+    struct arena_block *block = arena->blocks;
+    size_t room = block ? block->size - block->used : 0;
+    char *text = room ? (char *)block->data + block->used : NULL;
+    int length = vsnprintf(text, room, format, arguments);
+    if (length >= 0 && (size_t)length < room) {
+        block->used += aligned((size_t)length + 1);
         result = text;
-    else
-        arena->failed = true;
+    } else {
+        text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
+        if (text && vsnprintf(text, (size_t)length + 1, format, again) == length)
+            result = text;
+        else
+            arena->failed = true;
+    }
     va_end(again);
     va_end(arguments);
     return result;

@@ -41,9 +41,14 @@ static int peek(const struct scanner *scanner)
     return scanner->at < scanner->end ? (unsigned char)*scanner->at : -1;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_space(struct scanner *scanner)
 {
-    while (scanner->at < scanner->end && memchr(" \t\r\n", *scanner->at, 4))
+    while (scanner->at < scanner->end && is_space(*scanner->at))
         scanner->at++;
 }
 

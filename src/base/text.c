@@ -63,7 +63,10 @@ void text_puts(struct text *text, const char *string)
 
 void text_putc(struct text *text, char byte)
 {
-    text_append(text, &byte, 1);
+    if (!reserve(text, 1))
+        return;
+    text->data[text->length++] = byte;
+    text->data[text->length] = '\0';
 }
 
 void text_printf(struct text *text, const char *format, ...)
@@ -71,9 +74,13 @@ void text_printf(struct text *text, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    /* Mostly there is room for it. */
+    size_t room = text->data && !text->failed ? text->size - text->length : 0;
+    int length = vsnprintf(room ? text->data + text->length : NULL, room, format, arguments);
     if (length < 0)
         fail(text);
+    else if ((size_t)length < room)
+        text->length += (size_t)length;
     else if (reserve(text, (size_t)length)) {
         vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
         text->length += (size_t)length;
@@ -145,11 +152,29 @@ static void put_escape(struct text *text, unsigned char byte)
     text_printf(text, "\\u%04x", byte);
 }
 
+#define EACH(byte) (UINT64_MAX / 255 * (byte))
+
+/* Whether none of eight bytes is above 0x7f, a control character, a quote or a backslash. */
+static bool are_plain(const char *at)
+{
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    uint64_t quote = eight ^ EACH('"'), backslash = eight ^ EACH('\\');
+    /* A byte below another sets the highest bit of its place in the difference. */
+    uint64_t odd = eight | (eight - EACH(0x20)) | (quote - EACH(1)) | (backslash - EACH(1));
+    return (odd & EACH(0x80)) == 0;
+}
+
 size_t text_plain_length(const char *at, const char *end)
 {
     const char *start = at;
     size_t length = 1;
     while (at < end && length > 0) {
+        /* Eight at a time, as most of a text is plain. */
+        while ((size_t)(end - at) >= sizeof(uint64_t) && are_plain(at))
+            at += sizeof(uint64_t);
+        if (at == end)
+            break;
         unsigned char byte = (unsigned char)*at;
         if (byte >= 0x80)
             length = utf8_sequence(at, (size_t)(end - at));

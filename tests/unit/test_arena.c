@@ -74,6 +74,26 @@ static void copies_strings(void **state)
     assert_false(arena.failed);
 }
 
+/* Whatever is left of a block, and what comes next is zeroed and aligned. */
+static void prints_at_the_end_of_a_block(void **state)
+{
+    (void)state;
+    char expected[200];
+    for (int length = 0; length < 160; length++) {
+        for (size_t used = 1900; used <= 2048; used += 4) {
+            arena_clear(&arena);
+            memset(arena_alloc(&arena, used), 1, used);
+            const char *text = arena_printf(&arena, "%*s", length, "");
+            unsigned char *next = arena_alloc(&arena, 32);
+            snprintf(expected, sizeof expected, "%*s", length, "");
+            assert_int_equal((uintptr_t)next % _Alignof(max_align_t), 0);
+            memset(next, 1, 32);
+            assert_string_equal(text, expected);
+        }
+    }
+    assert_false(arena.failed);
+}
+
 static void prints_what_is_longer_than_a_block(void **state)
 {
     (void)state;
@@ -116,6 +136,7 @@ int main(void)
         TEST(pieces_do_not_overlap),
         TEST(takes_pieces_larger_than_a_block),
         TEST(copies_strings),
+        TEST(prints_at_the_end_of_a_block),
         TEST(prints_what_is_longer_than_a_block),
         TEST(a_failure_is_remembered_and_safe_to_read),
         TEST(can_be_used_again_after_it_was_cleared),

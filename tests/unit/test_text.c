@@ -57,6 +57,40 @@ static void appends_in_order(void **state)
     assert_int_equal(text.length, strlen("one two 3 four 005.2"));
 }
 
+/* Around each size that the buffer has. */
+static void prints_what_fits_and_what_does_not(void **state)
+{
+    (void)state;
+    char expected[1200] = "";
+    for (int length = 0; length < 700; length++) {
+        text_clear(&text);
+        text_puts(&text, "0123456789");
+        text_printf(&text, "<%*s>", length, "");
+        snprintf(expected, sizeof expected, "0123456789<%*s>", length, "");
+        assert_string_equal(text_string(&text), expected);
+        assert_int_equal(text.length, strlen(expected));
+    }
+}
+
+/* Any byte at any place among eight that are looked at together. */
+static void a_plain_run_ends_where_it_ends(void **state)
+{
+    (void)state;
+    char bytes[20];
+    for (int byte = 0; byte < 256; byte++) {
+        bool is_plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+        for (size_t place = 0; place < sizeof bytes; place++) {
+            memset(bytes, '!', sizeof bytes);
+            bytes[place] = (char)byte;
+            assert_int_equal(text_plain_length(bytes, bytes + sizeof bytes),
+                             is_plain ? sizeof bytes : place);
+        }
+    }
+    memset(bytes, 0x7f, sizeof bytes);
+    memcpy(bytes + 5, "\xc3\xa9", 2);
+    assert_int_equal(text_plain_length(bytes, bytes + sizeof bytes), sizeof bytes);
+}
+
 static void keeps_nul_bytes(void **state)
 {
     (void)state;
@@ -377,6 +411,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
         TEST(an_empty_buffer_is_an_empty_string),
         TEST(appends_in_order),
+        TEST(prints_what_fits_and_what_does_not),
+        TEST(a_plain_run_ends_where_it_ends),
         TEST(keeps_nul_bytes),
         TEST(grows_and_stays_terminated),
         TEST(grows_past_its_double_at_once),
