@@ -82,7 +82,7 @@ const char *arena_printf(struct arena *arena, const char *format, ...)
     size_t room = block ? block->size - block->used : 0;
     char *text = room ? (char *)block->data + block->used : NULL;
     int length = vsnprintf(text, room, format, arguments);
-    if (length >= 0 && (size_t)length < room) {
+    if (block && length >= 0 && (size_t)length < room) {
         block->used += aligned((size_t)length + 1);
         result = text;
     } else {
