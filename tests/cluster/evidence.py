@@ -32,6 +32,7 @@ def evidence_of(cluster, integration, alert):
     since = posts[0].posted
     yield f"---- {integration} {alert}, since {since:.3f}"
     yield f"outages: {_near(history.outages, since)}"
+    yield f"nodes without the database: {_near(sorted(history.noticed), since)}"
     yield f"kills: {_near([(kill, kill) for kill in history.kills], since)}"
     for post in posts:
         answers = [(round(at, 3), status, outcome) for at, status, outcome in post.answers]

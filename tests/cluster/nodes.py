@@ -7,6 +7,8 @@ import re
 import signal
 import socket
 import subprocess
+import time
+from datetime import datetime
 
 from tests.cluster.postgres import DATABASE, USER, Pair
 from tests.cluster.ways import CLOSED, OPEN, Ways
@@ -24,6 +26,10 @@ NODES = 3
 ENDPOINT = "guance"
 JSON = {"Content-Type": "application/json"}
 READY_SECONDS = 30
+# What a node says when it goes on without its database, and when it has it again. It waits for half a
+# second before.
+WITHOUT = re.compile(r"^time=(\S+) .*?msg=\"the store (cannot be used|can be used again)\"", re.MULTILINE)
+PATIENCE_SECONDS = 1.0
 SPOOLED = re.compile(r" recorded=(?:spool|no) .*? message_id=(\S+)")
 SET_CLOCK = paths.ROOT / "tests/faults/set_clock.c"
 
@@ -74,6 +80,8 @@ class Node:
         self.path = self.folder / f"{ENDPOINT}.socket"
         self.log = cluster.folder / f"{self.name}.log"
         self.environment = {"HOME": str(self.folder)}
+        self.kills = []
+        self.ahead = 0  # of its clock, in seconds
         self._process = None
         # Its ways to the database servers, by their numbers.
         self.ways = [number * len(cluster.targets) + i for i in range(len(cluster.targets))]
@@ -119,6 +127,7 @@ class Node:
 
     def kill(self):
         """Kills it."""
+        self.kills.append(time.time())
         self.cluster.history.killed()
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
@@ -152,6 +161,24 @@ class Node:
     def spooled(self):
         """The ids of the messages that it has taken without the database, by its log."""
         return SPOOLED.findall(self.log.read_text(errors="replace"))
+
+    def without_database(self):
+        """When it could not use its database, by its log: pairs of begin and end."""
+        begin, found = None, []
+        for moment, words in WITHOUT.findall(self.log.read_text(errors="replace")):
+            at = datetime.fromisoformat(moment).timestamp() - self.ahead
+            if words == "cannot be used":
+                begin = begin or at - PATIENCE_SECONDS
+            elif begin:
+                found.append((begin, at))
+                begin = None
+        if begin:
+            found.append((begin, float("inf")))
+        # The next process says nothing of what the one before had to do without.
+        return [
+            (begin, min([end, *(kill for kill in self.kills if kill > begin)]))
+            for begin, end in found
+        ]
 
     @property
     def stores(self):
@@ -207,6 +234,7 @@ class Cluster(Place):
         subprocess.run([compiler, "-shared", "-fPIC", "-o", library, SET_CLOCK], check=True)
         for number, seconds in clocks.items():
             node = self.nodes[number]
+            node.ahead = seconds
             clock = node.folder / "clock"
             clock.write_text(str(seconds))
             node.environment.update(LD_PRELOAD=str(library), SET_CLOCK=str(clock))
@@ -293,6 +321,11 @@ class Cluster(Place):
     def problems(self):
         """What is wrong with the history, and with the stores."""
         self.history.spooled = {id_ for node in self.nodes for id_ in node.spooled()}
+        # A busy machine may keep the database longer than a node waits for it.
+        if self.history.outages:
+            self.history.noticed = [
+                outage for node in self.nodes for outage in node.without_database()
+            ]
         destinations = {name: f"flashduty-key-of-integration-{name}" for name in self.names}
         noted = set().union(*map(histories.noted_requests, self.stores))
         problems = histories.check_history(self.history, self.upstream.events, destinations, noted)

@@ -90,6 +90,8 @@ class History:
         self._alerts = defaultdict(list)
         self.kills = []
         self.outages = []
+        # When nodes say that they could not use their database, for whatever reason.
+        self.noticed = []
         # Ids of messages that a node says it has taken without its database.
         self.spooled = set()
         # What could not be written down, or was not heard, may come again.
@@ -134,7 +136,8 @@ class History:
 
     def is_out(self, begin, end):
         """Whether there was an outage at any time between these."""
-        return any(first <= end and begin <= last + NOTICE_SECONDS for first, last in self.outages)
+        outages = self.outages + self.noticed
+        return any(first <= end and begin <= last + NOTICE_SECONDS for first, last in outages)
 
     def was_out(self, post):
         """Whether a message was taken in an outage, or may have been."""
