@@ -31,7 +31,8 @@ static int64_t time_of(const struct move *move, int64_t ms)
 /* When it may have been accepted last, by the spool's clock; 0 if it cannot have been. */
 static int64_t latest_of(const struct move *move, const struct moving_delivery *was)
 {
-    int64_t latest_ms = was->finished_ms;
+    /* What was rejected has ended, too, and opened nothing. */
+    int64_t latest_ms = was->delivery.state == DELIVERY_DELIVERED ? was->finished_ms : 0;
     for (size_t i = 0; i < was->made_count && !latest_ms; i++) {
         const struct store_try *one = &was->made[was->made_count - 1 - i];
         if (one->verdict != TRY_REJECTED)
