@@ -1,5 +1,6 @@
 """Behind Apache, in each of the ways that apache-conf/ describes."""
 
+import os
 import shutil
 import unittest
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 from tests.servers.contract import Contract
 from tests.servers.spawn import spawn_endpoints
 from tests.support import paths
+from tests.support.process import wait_until
 from tests.support.webserver import CONFIG, INSTALLED, adapted, check_syntax, find_program
 
 APACHE = find_program("apache2") or find_program("httpd")
 MODULE_FOLDERS = (Path("/usr/lib/apache2/modules"), Path("/usr/lib64/httpd/modules"))
 MODULES = next((folder for folder in MODULE_FOLDERS if folder.is_dir()), None)
+CGID_SOCKET = "cgid.socket"
 COMMON_MODULES = ("mpm_event", "authz_core", "alias", "env", "mime", "dir")
 
 
@@ -49,7 +52,13 @@ TypesConfig "{mime_types}"
 
 def cgid_socket(site):
     """Where mod_cgid has its socket."""
-    return f"ScriptSock {site.folder}/cgid.socket"
+    return f"ScriptSock {site.folder}/{CGID_SOCKET}"
+
+
+def cgid_accepts(site):
+    """Whether mod_cgid's daemon can be reached. Apache listens before that, and answers 503."""
+    owner = site.user.pw_uid if site.user else os.geteuid()
+    return any(socket.stat().st_uid == owner for socket in site.folder.glob(f"{CGID_SOCKET}.*"))
 
 
 def fcgid_folders(site):
@@ -65,6 +74,8 @@ def run(site, text):
     if said.strip() != "Syntax OK":
         raise AssertionError(f"apache2 -t: {said}")
     site.start_server([*argv, "-DFOREGROUND"], "apache")
+    if CGID_SOCKET in text:
+        wait_until(lambda: cgid_accepts(site), what="mod_cgid's socket", process=site.server)
 
 
 @unittest.skipUnless(APACHE and has_module("cgid"), "Apache with mod_cgid is not installed")
