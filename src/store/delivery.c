@@ -53,6 +53,22 @@ bool delivery_read(struct database *database, int64_t id, struct arena *arena,
     return is_there;
 }
 
+int64_t delivery_add(struct database *database, const struct new_delivery *delivery,
+                     const char *share)
+{
+    volume_add(database, share, 1);
+    return database_add(
+        database, "delivery",
+        "INSERT INTO delivery (id, alert_id, scope, alert_key, route, flashduty_key, state, rank,"
+        " after, due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms,"
+        " code, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14,"
+        " ?15, ?16, ?17)",
+        "ittttiiiiiiiiitt", delivery->alert_id, delivery->scope, delivery->alert_key,
+        delivery->route, delivery->flashduty_key, (int64_t)delivery->state, delivery->rank,
+        delivery->after, delivery->due_ms, delivery->lease, delivery->tries, delivery->rounds,
+        delivery->created_ms, delivery->finished_ms, delivery->code, delivery->message);
+}
+
 /* An alert stands where its least finished delivery does. */
 void alert_settle(struct database *database, int64_t alert_id)
 {

@@ -176,6 +176,17 @@ struct delivery_row {
 bool delivery_read(struct database *database, int64_t id, struct arena *arena,
                    struct delivery_row *row) __attribute__((nonnull));
 
+/* One that begins. lease: 0 while nobody sends it. */
+struct new_delivery {
+    int64_t alert_id, rank, after, due_ms, lease, tries, rounds, created_ms, finished_ms;
+    enum delivery_state state;
+    const char *scope, *alert_key, *route, *flashduty_key, *code, *message;
+};
+/* Returns its id, 0 if the database has failed. share: whose share counts it too, NULL for
+ * nobody's. */
+int64_t delivery_add(struct database *database, const struct new_delivery *delivery,
+                     const char *share) __attribute__((nonnull(1, 2)));
+
 /* Ends a delivery in a state, lets go what waits behind it, moves its alert in the ledger, and
  * counts it. Returns whether something waited. delivery_end does not count: who has delivered it
  * has. */

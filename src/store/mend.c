@@ -84,15 +84,21 @@ static void repeat(const struct intake *in, const struct newest *newest,
                                      "t", row->scope) > 0;
     int64_t rank = database_number(in->database, 0, "SELECT rank FROM delivery WHERE id = ?1", "i",
                                    newest->id);
-    (void)database_add(
-        in->database, "delivery",
-        "INSERT INTO delivery (id, alert_id, scope, alert_key, route, flashduty_key, state, rank,"
-        " after, due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms,"
-        " code, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?9, 0, 0, 0, ?9, 0, '', "
-        "'')",
-        "ittttiii", row->alert_id, row->scope, in->event->alert_key, newest->delivery.route,
-        newest->delivery.flashduty_key, rank, before, in->now_ms);
-    volume_add(in->database, has_share ? row->scope : NULL, 1);
+    const struct new_delivery again = {
+        .alert_id = row->alert_id,
+        .rank = rank,
+        .after = before,
+        .due_ms = in->now_ms,
+        .created_ms = in->now_ms,
+        .state = DELIVERY_WAITING,
+        .scope = row->scope,
+        .alert_key = in->event->alert_key,
+        .route = newest->delivery.route,
+        .flashduty_key = newest->delivery.flashduty_key,
+        .code = "",
+        .message = "",
+    };
+    (void)delivery_add(in->database, &again, has_share ? row->scope : NULL);
 }
 
 /* latest_ms: when what it has to set right may have come. What is newer, and on its way, does so by

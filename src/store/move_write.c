@@ -189,25 +189,28 @@ static void add_delivery(struct move *move, const struct store_delivery *deliver
     struct intake *in = &move->in;
     bool waits = delivery->state == DELIVERY_WAITING;
     int64_t after = waits ? intake_predecessor(in, delivery) : 0;
-    int64_t created_ms = time_of(move, was->created_ms);
-    int64_t finished_ms = was->finished_ms ? time_of(move, was->finished_ms) : 0;
+    int64_t finished_ms = was->finished_ms ? time_of(move, was->finished_ms) : in->now_ms;
     if (after > 0)
         intake_raise_rank(in, delivery);
-    int64_t id = database_add(
-        in->database, "delivery",
-        "INSERT INTO delivery (id, alert_id, scope, alert_key, route, flashduty_key, state, rank,"
-        " after, due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms,"
-        " code, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11, ?12, ?13,"
-        " ?14, ?15, ?16)",
-        "ittttiiiiiiiitt", in->alert_id, in->event->scope, in->event->alert_key, delivery->route,
-        delivery->flashduty_key, (int64_t)delivery->state, in->rank, after, in->now_ms, was->tries,
-        was->rounds, created_ms,
-        waits         ? 0
-        : finished_ms ? finished_ms
-                      : in->now_ms,
-        was->code, was->message);
-    add_tries(in->database, id, was);
-    volume_add(in->database, move->alert->has_share ? in->event->scope : NULL, 1);
+    const struct new_delivery row = {
+        .alert_id = in->alert_id,
+        .rank = in->rank,
+        .after = after,
+        .due_ms = in->now_ms,
+        .tries = was->tries,
+        .rounds = was->rounds,
+        .created_ms = time_of(move, was->created_ms),
+        .finished_ms = waits ? 0 : finished_ms,
+        .state = delivery->state,
+        .scope = in->event->scope,
+        .alert_key = in->event->alert_key,
+        .route = delivery->route,
+        .flashduty_key = delivery->flashduty_key,
+        .code = was->code,
+        .message = was->message,
+    };
+    const char *share = move->alert->has_share ? in->event->scope : NULL;
+    add_tries(in->database, delivery_add(in->database, &row, share), was);
 }
 
 static void note_key_in_use(const struct move *move, const struct store_delivery *delivery)

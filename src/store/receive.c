@@ -210,16 +210,22 @@ static bool begin_delivery(struct intake *in, struct store_delivery *delivery)
     }
     delivery->state = is_sent ? DELIVERY_SENDING : DELIVERY_WAITING;
     delivery->lease = is_sent ? database_steady_ms(in->database) + in->lease_ms : 0;
-    delivery->id = database_add(
-        in->database, "delivery",
-        "INSERT INTO delivery (id, alert_id, scope, alert_key, route, flashduty_key, state, rank,"
-        " after, due_ms, scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms,"
-        " code, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, 0, 0, ?10, 0,"
-        " '', '')",
-        "ittttiiiii", in->alert_id, event->scope, event->alert_key, delivery->route,
-        delivery->flashduty_key, (int64_t)delivery->state, in->rank, after, in->now_ms,
-        delivery->lease);
-    volume_add(in->database, share_of(event), 1);
+    const struct new_delivery row = {
+        .alert_id = in->alert_id,
+        .rank = in->rank,
+        .after = after,
+        .due_ms = in->now_ms,
+        .lease = delivery->lease,
+        .created_ms = in->now_ms,
+        .state = delivery->state,
+        .scope = event->scope,
+        .alert_key = event->alert_key,
+        .route = delivery->route,
+        .flashduty_key = delivery->flashduty_key,
+        .code = "",
+        .message = "",
+    };
+    delivery->id = delivery_add(in->database, &row, share_of(event));
     return true;
 }
 

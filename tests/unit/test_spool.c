@@ -794,6 +794,22 @@ static void a_recovery_that_came_last_is_not_sent_again(void **state)
     assert_int_equal(ledger(storing, "shop", "delivered"), 3);
 }
 
+/* What was refused has opened nothing. */
+static void a_recovery_of_what_was_refused_is_not_sent_again(void **state)
+{
+    struct storing *storing = *state;
+    int64_t now_s = clock_wall_ms() / 1000;
+    int64_t trigger = spool_trigger(storing, now_s - 100, false);
+    struct storing other = other_node(storing);
+    report(&other, send_recovery(&other, now_s), TRY_ACCEPTED);
+    end_other_node(storing, &other);
+    pause_ms(50);
+    report(storing, trigger, TRY_REJECTED);
+    move_all(storing);
+    expect_no_claim(storing);
+    assert_int_equal(ledger(storing, "shop", "rejected"), 1);
+}
+
 /* It was in the database all the time, behind the recovery: nobody had heard that it was taken. */
 static void a_twin_that_an_older_recovery_is_closing_follows_it(void **state)
 {
@@ -1204,6 +1220,7 @@ int main(void)
         IN_LASTING_SPOOLED(a_recovery_that_an_older_twin_came_after_is_sent_again),
         IN_LASTING_SPOOLED(what_is_newer_sets_it_right_by_itself),
         IN_LASTING_SPOOLED(a_recovery_that_came_last_is_not_sent_again),
+        IN_LASTING_SPOOLED(a_recovery_of_what_was_refused_is_not_sent_again),
         IN_LASTING_SPOOLED(a_twin_that_an_older_recovery_is_closing_follows_it),
         IN_BOTH_SPOOLED(what_comes_before_it_is_moved_follows_it),
         IN_LASTING_SPOOLED(what_is_being_sent_is_moved_when_that_is_over),
