@@ -142,7 +142,7 @@ all: $(ENDPOINTS) $(CLI)  ## build cgi-bin/*.fcgi and build/flashduty-gateway
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile contrib/install.mk | column -t -s '|'
 
-# curl and cJSON for the static build, which takes half a minute once.
+# OpenSSL, curl and cJSON for the static build, which takes some minutes once.
 $(LIBRARIES): contrib/hosting/static-libraries.sh
 	@$(if $(Q),echo '  LIB  $(OUT)/libraries')
 	$(Q)CC='$(CC)' AR='$(AR)' HOST='$(TARGET)' $< $(OUT)/libraries
