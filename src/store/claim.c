@@ -93,7 +93,8 @@ static bool add_claim(struct claiming *claiming, struct rows *rows, const char *
     return job->count < job->limit;
 }
 
-/* The best of what is due; how many there were. */
+/* The best of what is due; how many there were. The plus takes the index by due times away: all
+ * that waits would be read and sorted. What is not due is little, because a success makes it so. */
 static size_t claim_best(struct claiming *claiming, const char *key, int64_t most)
 {
     struct claim_job *job = claiming->job;
@@ -102,7 +103,7 @@ static size_t claim_best(struct claiming *claiming, const char *key, int64_t mos
         claiming->database,
         "SELECT delivery.id, alert.event, delivery.tries, alert.integration, alert.request_id,"
         " alert.alert_key, delivery.route, alert.severity FROM delivery JOIN alert ON alert.id ="
-        " delivery.alert_id WHERE flashduty_key = ?1 AND state = 0 AND after = 0 AND due_ms <= ?2"
+        " delivery.alert_id WHERE flashduty_key = ?1 AND state = 0 AND after = 0 AND +due_ms <= ?2"
         " ORDER BY rank, delivery.id LIMIT ?3 /*+ FOR UPDATE OF delivery SKIP LOCKED +*/",
         "tii", key, claiming->now_ms, most);
     while (rows_next(&rows)) {

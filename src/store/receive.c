@@ -180,10 +180,11 @@ static bool is_send_free(const struct intake *in, const char *key)
     int64_t is_free = pace_free(in->database, in->limits, key);
     if (is_free == INT64_MAX)
         return true;
+    /* The plus as in claim.c: what is of a lower rank is not looked at. */
     int64_t claims = database_number(
         in->database, 0,
         "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE flashduty_key = ?1 AND rank <= ?2"
-        " AND state = 0 AND after = 0 AND due_ms <= ?3 LIMIT ?4) AS claims",
+        " AND state = 0 AND after = 0 AND +due_ms <= ?3 LIMIT ?4) AS claims",
         "tiii", key, in->rank, in->now_ms, is_free);
     return claims < is_free;
 }

@@ -22,6 +22,8 @@ LIMITED = {"CONSTANT", "claims"}
 BOUNDED = {"delivery_by_lease", "delivery_by_end"}
 # What has waited for too long, or was not accepted: the watchdog counts all of it.
 WATCHED = {"late", "delivery_unfinished"}
+# The deliveries of one alert: a few.
+FEW = "delivery_by_alert"
 # What a person asks for who wants everything counted, or taken elsewhere.
 THOROUGH = {"history_audit.c", "upkeep.c", "transfer.c"}
 
@@ -62,6 +64,14 @@ def scans(database, statement):
     return found
 
 
+def sorts_for_a_few(database, statement):
+    """Whether all that fits is read and sorted, although LIMIT asks for the first of it."""
+    values = [None] * len(set(re.findall(r"\?\d+", statement)))
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    is_sorted = any("TEMP B-TREE FOR ORDER BY" in line for line in plan)
+    return "LIMIT" in statement and is_sorted and not any(FEW in line for line in plan)
+
+
 class QueryPlans(GatewayTest):
     mode = CGI
 
@@ -87,6 +97,16 @@ class QueryPlans(GatewayTest):
         self.assertEqual(found, [])
         self.assertLessEqual(set(unfinished), {"history.c", "history_alerts.c", "history_lately.c"})
 
+    def test_who_wants_a_few_does_not_sort_all(self):
+        found = []
+        for file, statement in statements():
+            try:
+                sorts = sorts_for_a_few(self.database, statement)
+            except sqlite3.OperationalError:
+                continue  # as above
+            found += [f"{file}: {statement}"] if sorts else []
+        self.assertEqual(found, [])
+
     def test_the_statements_are_found(self):
         texts = [text for _, text in statements()]
         self.assertGreater(len(texts), 80)
@@ -95,6 +115,9 @@ class QueryPlans(GatewayTest):
     def test_a_scan_is_seen(self):
         self.assertTrue(scans(self.database, "SELECT 1 FROM delivery WHERE code = ?1"))
         self.assertTrue(scans(self.database, "SELECT count(*) FROM alert"))
+        by_title = "SELECT id FROM alert ORDER BY title LIMIT 1"
+        self.assertTrue(sorts_for_a_few(self.database, by_title))
+        self.assertFalse(sorts_for_a_few(self.database, by_title.replace("title", "id")))
 
 
 if __name__ == "__main__":
