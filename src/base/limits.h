@@ -53,8 +53,8 @@
  * others go on within 10 s. */
 #define SEND_TIMEOUT_MS 8000
 #define SEND_LEASE_MS (SEND_TIMEOUT_MS + 1000)
-/* After so many failures in a row a destination keeps failing; one that took long counts for all.
- */
+/* After so many failures in a row a destination keeps failing; one that took long counts for all,
+ * unless others were accepted meanwhile. */
 #define FAILURES_MAX 3
 #define LONG_FAILURE_MS 1000
 /* A destination that keeps failing is tried by one delivery in this time. */

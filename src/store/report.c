@@ -58,6 +58,24 @@ static void destination_rejected(struct database *database, const char *key)
         destination_reached(database, key);
 }
 
+/* Whether it took something while a try waited for it. */
+static bool has_accepted_since(struct database *database, const char *key, int64_t since_ms)
+{
+    return database_number(database, 0,
+                           "SELECT 1 FROM delivery WHERE state > 1 AND state = 5"
+                           " AND finished_ms >= ?1 AND flashduty_key = ?2 LIMIT 1",
+                           "it", since_ms, key) != 0;
+}
+
+/* How many failures it counts for. While a destination hangs, each try costs a request its
+ * deadline: one is enough, unless the destination has answered others meanwhile. */
+static int64_t weight_of(struct database *database, const char *key, const struct store_try *one)
+{
+    int64_t since_ms = database_wall_ms(database) - one->took_ms;
+    bool hangs = one->took_ms >= LONG_FAILURE_MS && !has_accepted_since(database, key, since_ms);
+    return hangs ? FAILURES_MAX : 1;
+}
+
 void destination_failed(struct database *database, const char *key, const struct store_try *one)
 {
     struct destination_state before = destination_read(database, key);
@@ -70,8 +88,7 @@ void destination_failed(struct database *database, const char *key, const struct
                  "INSERT INTO destination VALUES (?1, ?2, ?3, ?4, 0)"
                  " ON CONFLICT (flashduty_key) DO UPDATE SET failures = destination.failures + ?2,"
                  " probe_steady_ms = ?3, hold_steady_ms = ?4",
-                 "tiii", key, (int64_t)(one->took_ms >= LONG_FAILURE_MS ? FAILURES_MAX : 1),
-                 now_ms + PROBE_MS, hold_ms);
+                 "tiii", key, weight_of(database, key, one), now_ms + PROBE_MS, hold_ms);
 }
 
 /* ---- one try ---- */

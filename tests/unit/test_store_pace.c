@@ -244,6 +244,28 @@ static struct claimed claim_probe(struct storing *storing)
     return claimed;
 }
 
+/* Now and then one hangs, and the others arrive: that is no outage. */
+static void one_that_hangs_while_others_arrive_is_one_failure(void **state)
+{
+    struct storing *storing = *state;
+    int64_t hanging = receive_to_be_sent(storing, "disk", SEVERITY_WARNING);
+    report(storing, receive_to_be_sent(storing, "load", SEVERITY_WARNING), TRY_ACCEPTED);
+    report(storing, hanging, TRY_FAILED);
+    assert_int_equal(number(storing, "SELECT failures FROM destination"), 1);
+    receive_to_be_sent(storing, "heat", SEVERITY_WARNING);
+}
+
+static void what_arrived_before_or_elsewhere_says_nothing_of_it(void **state)
+{
+    struct storing *storing = *state;
+    report(storing, receive_to_be_sent(storing, "load", SEVERITY_WARNING), TRY_ACCEPTED);
+    change(storing, "UPDATE delivery SET finished_ms = finished_ms - 1500");
+    int64_t hanging = receive_to_be_sent(storing, "disk", SEVERITY_WARNING);
+    report(storing, leave_waiting_at_b(storing, "rain"), TRY_ACCEPTED);
+    report(storing, hanging, TRY_FAILED);
+    receive_to_wait(storing, "heat", SEVERITY_WARNING);
+}
+
 static void a_probe_goes_out_though_nothing_is_due(void **state)
 {
     struct storing *storing = *state;
@@ -389,6 +411,8 @@ int main(void)
         IN_BOTH(while_its_destination_fails_an_event_waits),
         IN_BOTH(another_destination_is_not_delayed),
         IN_LASTING(a_failing_destination_is_probed_by_one_every_5_seconds),
+        IN_BOTH(one_that_hangs_while_others_arrive_is_one_failure),
+        IN_BOTH(what_arrived_before_or_elsewhere_says_nothing_of_it),
         IN_BOTH(a_probe_goes_out_though_nothing_is_due),
         IN_BOTH(after_a_probe_that_is_accepted_the_rest_is_due_at_once),
         IN_BOTH(after_a_probe_that_is_rejected_the_rest_is_due_at_once),
