@@ -151,6 +151,17 @@ static int64_t next_due_ms(const struct claiming *claiming, const char *key)
                            "t", key);
 }
 
+/* What a request sends that nobody was promised yet does not count: or what waits would wait for as
+ * long as others come. */
+static int64_t claims_under_way(struct database *database, const char *key)
+{
+    return database_number(database, 0,
+                           "SELECT count(*) FROM delivery JOIN alert ON alert.id ="
+                           " delivery.alert_id WHERE state = 1 AND lease_steady_ms > 0"
+                           " AND flashduty_key = ?1 AND is_promised = 1",
+                           "t", key);
+}
+
 static void claim_of(struct claiming *claiming, const char *key)
 {
     struct claim_job *job = claiming->job;
@@ -159,10 +170,7 @@ static void claim_of(struct claiming *claiming, const char *key)
         wait_at_most(claiming, destination.hold_steady_ms - claiming->steady_ms);
         return;
     }
-    int64_t busy = database_number(claiming->database, 0,
-                                   "SELECT count(*) FROM delivery WHERE state = 1"
-                                   " AND lease_steady_ms > 0 AND flashduty_key = ?1",
-                                   "t", key);
+    int64_t busy = claims_under_way(claiming->database, key);
     if (destination.is_failing) {
         if (busy < CLAIMS_OF_A_KEY_MAX)
             probe(claiming, key, &destination);

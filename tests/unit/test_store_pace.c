@@ -171,6 +171,20 @@ static void of_one_key_only_some_are_under_way_at_once(void **state)
     assert_int_equal(claim(storing).count, 1);
 }
 
+static void what_requests_send_takes_no_room_from_what_waits(void **state)
+{
+    struct storing *storing = *state;
+    int64_t waiting = leave_waiting(storing, "disk");
+    char key[24];
+    for (int i = 0; i < CLAIMS_OF_A_KEY_MAX; i++) {
+        snprintf(key, sizeof key, "load-%d", i);
+        receive_to_be_sent(storing, key, SEVERITY_WARNING);
+    }
+    struct claimed claimed = claim(storing);
+    assert_int_equal(claimed.count, 1);
+    assert_int_equal(claimed.claims[0].delivery_id, waiting);
+}
+
 static void no_more_than_asked_for_are_claimed(void **state)
 {
     struct storing *storing = *state;
@@ -407,6 +421,7 @@ int main(void)
         IN_BOTH(rates_from_before_the_machine_started_hold_nothing),
         IN_BOTH(who_waits_for_the_rate_is_told_to_ask_soon),
         IN_BOTH(of_one_key_only_some_are_under_way_at_once),
+        IN_BOTH(what_requests_send_takes_no_room_from_what_waits),
         IN_BOTH(no_more_than_asked_for_are_claimed),
         IN_BOTH(while_its_destination_fails_an_event_waits),
         IN_BOTH(another_destination_is_not_delayed),
