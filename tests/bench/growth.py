@@ -2,7 +2,8 @@
 """What a request costs as work grows: `make bench-growth`.
 
 CPU for 1,000 alerts, of the gateway alone, with 0 to a million deliveries waiting in the outbox, with
-bodies of 1 to 512 KiB and with 1 to 1,000 integrations. The exponent is that of the growth from the first
+bodies of 1 to 512 KiB and with 1 to 1,000 integrations; and for 1,000 that are sent from an outbox of
+1,000 to a million. The exponent is that of the growth from the first
 to the last: 0 is flat, 1 is linear. Results: build/bench/growth.json and growth.svg.
 """
 
@@ -22,6 +23,7 @@ from tests.bench.place import Place  # noqa: E402
 from tests.bench.rivals import push_key, start_rivals  # noqa: E402
 from tests.bench.upstream import Upstream, key_of  # noqa: E402
 from tests.bench.measure import cost_of  # noqa: E402
+from tests.support.process import wait_until  # noqa: E402
 
 OUTPUT = ROOT / "build/bench"
 CLIENTS = 16
@@ -29,12 +31,17 @@ STEPS = {
     "waiting deliveries": (0, 1000, 100000, 1000000),
     "KiB of body": (1, 4, 16, 64, 256, 512),
     "integrations": (1, 100, 1000),
+    "deliveries to send": (1000, 100000, 1000000),
 }
 QUICK_STEPS = {
     "waiting deliveries": (0, 1000),
     "KiB of body": (1, 64),
     "integrations": (1, 100),
+    "deliveries to send": (1000, 10000),
 }
+# So many of them are sent to know what one costs.
+SENT = 1000
+DRAIN_SECONDS = 300
 # Of an integration that is no longer configured: they wait for the whole of a window.
 OTHER_KEY = "bench-other"
 
@@ -45,7 +52,7 @@ FILL = (
     " 'filled:' || i, 1, 'title', printf('%.*c', 900, 'x'), 0, :now, 0 FROM n",
     "INSERT INTO delivery (alert_id, scope, alert_key, route, flashduty_key, state, rank, after, due_ms,"
     " scheduled_ms, lease_steady_ms, tries, rounds, created_ms, finished_ms, code, message)"
-    " SELECT id, scope, alert_key, '', :key, 0, 1, 0, :later, :now, 0, 1, 1, :now, 0, '', '' FROM alert"
+    " SELECT id, scope, alert_key, '', :key, 0, 1, 0, :due, :now, 0, 1, 1, :now, 0, '', '' FROM alert"
     " WHERE message_id LIKE 'filled-%'",
     "INSERT INTO seen SELECT message_id, scope, id, :now FROM alert"
     " WHERE message_id LIKE 'filled-%'",
@@ -55,12 +62,12 @@ FILL = (
 )
 
 
-def fill(store, count):
-    """Puts deliveries that wait into a store that nobody uses."""
+def fill(store, count, key=OTHER_KEY, due_s=7200):
+    """Puts deliveries that wait, and are due in so long, into a store that nobody uses."""
     database = sqlite3.connect(store)
     with database:
         now = database.execute("SELECT CAST(strftime('%s') AS INTEGER) * 1000").fetchone()[0]
-        values = {"count": count, "key": OTHER_KEY, "now": now, "later": now + 7200000}
+        values = {"count": count, "key": key, "now": now, "due": now + due_s * 1000}
         for statement in FILL if count else ():
             database.execute(statement, values)
     database.close()
@@ -83,10 +90,10 @@ class Growth:
         self.template.write_bytes(alerts.guance_template(step * 1024 if "body" in what else 0))
         self._configure(step if what == "integrations" else 0)
         self.gateway.renew()
+        if what == "deliveries to send":
+            return self._drain(step)
         if what == "waiting deliveries" and step:
-            self._post(1)
-            self.gateway.stop()
-            fill(self.gateway.store, step)
+            self._fill(step)
             self.gateway.start()
         self._post(1)
         before = cost_of({process.pid for process in self.gateway.own})
@@ -95,6 +102,21 @@ class Growth:
         if window["errors"]:
             raise SystemExit(f"{what} {step}: {window['errors']} errors")
         return (after.cpu_s - before.cpu_s) / window["requests"] * 1000
+
+    def _fill(self, *which):
+        self._post(1)
+        self.gateway.stop()
+        fill(self.gateway.store, *which)
+
+    def _drain(self, waiting):
+        self._fill(waiting, key_of(0), 0)
+        before = self.upstream.requests()
+        self.gateway.start()
+        wait_until(
+            lambda: self.upstream.requests() >= before + SENT, DRAIN_SECONDS, "the outbox being sent"
+        )
+        cost = cost_of({process.pid for process in self.gateway.own})
+        return cost.cpu_s / (self.upstream.requests() - before) * 1000
 
     def _post(self, seconds):
         alert = ("guance", self.template)
