@@ -58,7 +58,7 @@ static bool send_leg(const struct config *config, const struct delivery_means *m
     int64_t start_ms = clock_monotonic_ms();
     compose(integration, severity, arena, &alert);
     struct choice choice = routing_choose(&integration->routing, &alert, arena, NULL);
-    if (arena->failed || !random_hex((REQUEST_ID_SIZE - 1) / 2, request_id))
+    if (arena->failed || !request_id_make(request_id))
         return false;
     struct dispatch dispatch = {
         .alert = &alert,

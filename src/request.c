@@ -114,7 +114,7 @@ void request_receive(struct request *request, const struct request_source *sourc
     request->method = method ? method : "";
     request->content_type = type ? type : "";
     request->is_health = request_is_for(request, HEALTH_PATH);
-    if (!random_hex((REQUEST_ID_SIZE - 1) / 2, request->id))
+    if (!request_id_make(request->id))
         error_set(&request->error, ERROR_UNAVAILABLE, "the system gives no random numbers");
     read_body(request, limit, &request->error);
 }

@@ -2,16 +2,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define SHA256_BYTES 32
 #define RANDOM_BYTES_AT_ONCE 64
+/* Digits of a request's identifier: until the year 10889. */
+#define REQUEST_ID_TIME 12
 
 static void to_hex(const unsigned char *bytes, size_t count, char *out)
 {
@@ -78,6 +84,17 @@ bool random_hex(size_t count, char *out)
     }
     explicit_bzero(bytes, sizeof bytes);
     return count == 0;
+}
+
+bool request_id_make(char id[static REQUEST_ID_SIZE])
+{
+    char time[REQUEST_ID_TIME + 1];
+    uint64_t ms = (uint64_t)clock_wall_ms() & ((UINT64_C(1) << 4 * REQUEST_ID_TIME) - 1);
+    if (!random_hex((REQUEST_ID_SIZE - 1) / 2, id))
+        return false;
+    (void)snprintf(time, sizeof time, "%0*" PRIx64, REQUEST_ID_TIME, ms);
+    memcpy(id, time, REQUEST_ID_TIME);
+    return true;
 }
 
 bool secret_equal(const char *a, const char *b)

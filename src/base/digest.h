@@ -20,6 +20,10 @@ bool hmac_hex(const void *key, size_t length, const char *text, char out[static 
  * gives none. */
 bool random_hex(size_t count, char *out) __attribute__((nonnull, warn_unused_result));
 
+/* A new request's identifier: 12 hex digits of the time in ms, so that an index of them grows at
+ * its end, and 20 random ones. False as random_hex. */
+bool request_id_make(char id[static REQUEST_ID_SIZE]) __attribute__((nonnull, warn_unused_result));
+
 /* Whether two secrets are equal, in a time that depends on their lengths and on nothing else of
  * them. */
 bool secret_equal(const char *a, const char *b) __attribute__((nonnull));

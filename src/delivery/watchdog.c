@@ -193,7 +193,7 @@ static void tell(struct look *look, const struct alarm_record *alarm, enum sever
         .route_count = 1,
         .reason = "",
     };
-    if (!random_hex((REQUEST_ID_SIZE - 1) / 2, request_id) || look->arena.failed ||
+    if (!request_id_make(request_id) || look->arena.failed ||
         !store_alarm(watchdog->store, alarm, destination.flashduty_key ? &event : NULL))
         return;
     look->has_news |= destination.flashduty_key != NULL;

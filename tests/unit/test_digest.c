@@ -2,10 +2,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/digest.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -62,6 +65,23 @@ static void random_hex_never_comes_twice(void **state)
     }
 }
 
+static void ids_of_requests_rise_with_the_time(void **state)
+{
+    char first[REQUEST_ID_SIZE], same_time[REQUEST_ID_SIZE], later[REQUEST_ID_SIZE];
+    char before[REQUEST_ID_SIZE];
+    (void)state;
+    snprintf(before, sizeof before, "%012llx", (unsigned long long)clock_wall_ms());
+    assert_true(request_id_make(first) && request_id_make(same_time));
+    assert_string_not_equal(first, same_time);
+    assert_int_equal(strlen(first), REQUEST_ID_SIZE - 1);
+    assert_int_equal(strspn(first, "0123456789abcdef"), REQUEST_ID_SIZE - 1);
+    assert_true(strcmp(before, first) < 0);
+    const struct timespec pause = {.tv_nsec = 2000000};
+    nanosleep(&pause, NULL);
+    assert_true(request_id_make(later));
+    assert_true(strcmp(first, later) < 0);
+}
+
 static void secrets_are_equal_if_every_byte_is(void **state)
 {
     static const struct {
@@ -92,6 +112,7 @@ int main(void)
         cmocka_unit_test(hashes_bytes_behind_a_nul),
         cmocka_unit_test(random_hex_is_hex_of_the_length_asked_for),
         cmocka_unit_test(random_hex_never_comes_twice),
+        cmocka_unit_test(ids_of_requests_rise_with_the_time),
         cmocka_unit_test(secrets_are_equal_if_every_byte_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
