@@ -3,8 +3,8 @@
 
 Of each minute Flashduty is down for ten seconds; else one answer in twenty is an error, a connection that
 ends, or silence for five seconds. Then what waits is sent, which takes longer if the machine has other work.
-In the end memory and descriptors must be what they were early on, and every
-alert that was answered 2xx must have been accepted by Flashduty.
+In the end memory and descriptors must be what they were early on, none may have been refused, and
+every alert that was answered 2xx must have been accepted by Flashduty.
 """
 
 import argparse
@@ -167,6 +167,8 @@ class Soak:
         taken = sum(one["requests"] - one["refused"] for one in (ceiling, window))
         self.weather.clear_up()
         problems = watch.problems() + self._drained() + self._lost(taken)
+        if window["refused"]:
+            problems.append(f"{window['refused']} were not taken: what waits is not sent in time")
         early, late = watch.thirds(0)
         return problems, (
             f"{window['requests']:,} alerts in {seconds} s ({rate:,.0f}/s asked for),"
