@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -50,6 +52,18 @@ static void drain_standard_input(const struct request *request, int64_t *deadlin
     }
 }
 
+/* A client that has its answer goes, and some web servers then end the program: what is to be done
+ * after the answer is done all the same. */
+static void block_endings(void)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    sigset_t endings;
+    sigemptyset(&endings);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaddset(&endings, signals[i]);
+    (void)pthread_sigmask(SIG_BLOCK, &endings, NULL);
+}
+
 int cgi_serve(const struct server *server)
 {
     struct request request;
@@ -63,6 +77,7 @@ int cgi_serve(const struct server *server)
         drain_standard_input(&request, &deadline_ms);
     server->handle(server->context, &request, &response);
     response_write(&response, &out);
+    block_endings();
     bool written = !out.failed && write_all(STDOUT_FILENO, text_string(&out), out.length);
     text_clear(&out);
     text_clear(&response.body);

@@ -1,5 +1,6 @@
 #include "base/detach.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -31,6 +32,7 @@ static bool is_kept(const char *entry)
 
 static void start_again(void)
 {
+    sigset_t none;
     char variable[] = VARIABLE "=1", name[] = "flashduty-gateway-drain";
     char *environment[VARIABLES_MAX + 2], *arguments[] = {name, NULL};
     size_t count = 0;
@@ -40,6 +42,8 @@ static void start_again(void)
     }
     environment[count++] = variable;
     environment[count] = NULL;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     int null = null_device_open();
     for (int i = 0; i <= STDERR_FILENO; i++) {
         if (null < 0 || dup2(null, i) < 0)

@@ -14,7 +14,7 @@ from threading import Thread
 from tests.simulator import smn
 from tests.support import paths, settings
 from tests.support.canaries import refuse_keys
-from tests.support.cgi import program_environment
+from tests.support.cgi import program_environment, variables
 from tests.support.gateway import CGI, FLASHDUTY_KEYS, GatewayTest, guance_event
 from tests.support.process import refuse_findings, wait_until
 
@@ -593,6 +593,24 @@ class Draining(OutboxTest):
         none = self.configure(store="none")
         done = self.run_it("drain", config=none)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (DONE, ""))
+
+    def test_whoever_ends_a_program_that_has_answered_ends_no_drain(self):
+        # lighttpd does, when its client has gone.
+        self.post_queued(event_of("a", 1))
+        with closing(sqlite3.connect(self.store)) as store, store:
+            store.execute("UPDATE delivery SET due_ms = 0")
+            store.execute("UPDATE destination SET failures = 0")
+        request = variables(method="GET", path_info="/healthz", content_length=0)
+        environment = {**program_environment(self.config), **request}
+        with subprocess.Popen(
+            [paths.endpoint("guance")], env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        ) as process:  # fmt: skip
+            process.stdout.read(1)
+            process.terminate()
+            process.stdout.read()
+        self.assertEqual(process.returncode, 0)
+        self.assertTrue(self.flashduty.wait_for_events(1))
 
     def test_what_fails_is_said(self):
         self.post_queued(event_of("a", 1))
