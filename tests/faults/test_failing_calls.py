@@ -1,23 +1,11 @@
-"""A process killed at each system call of a delivery, and each system call failing in turn.
+"""Each system call of a delivery failing in turn."""
 
-Of each run so many calls are tried as there is time for, evenly spread; FAULTS_EVERY=1 tries all.
-"""
-
-import os
 import re
 import unittest
 from collections import Counter
 
-from tests.faults import system_calls
-from tests.faults.gateways import Place
-from tests.faults.system_calls import Tracer
+from tests.faults.traced import EVERY, Traced, some
 from tests.support import paths
-
-EVERY = int(os.environ.get("FAULTS_EVERY", "25"))
-DOWN = {"do": "error", "code": "InternalError", "status": 500}
-# The shortest that may be configured.
-DEADLINE_MS = 500
-LATER_SECONDS = 20
 
 # What a disk does to those who write, and to those who look. A sanitizer maps memory of its own, now
 # more often, now less, so that it could be hit instead of the store.
@@ -43,125 +31,8 @@ SHARED = ("fcntl", "openat", "mmap")
 SENDING = ("socket", "connect", "sendto", "recvfrom", "poll", "getsockopt", "setsockopt")
 
 
-def some(calls, every=EVERY):
-    """So many of the calls, evenly spread, and the last of each name."""
-    last = {call.name: call for call in calls}
-    return [call for i, call in enumerate(calls) if i % every == 0 or last[call.name] is call]
-
-
-@unittest.skipUnless(system_calls.is_available(), "strace cannot trace the program")
-class SystemCalls(unittest.TestCase):
-    """Plain CGI, and the drain that follows."""
-
-    def setUp(self):
-        self.place = Place(deadline_ms=DEADLINE_MS)
-        self.addCleanup(self.place.close)
-        self.tracer = Tracer(self.place.folder)
-        self.number = 0
-        self.hits = 0
-
-    # ---- steps ----
-
-    def new(self, word="critical", alert=None):
-        """A message of an alert, of a new one unless told otherwise."""
-        if alert is None:
-            self.number += 1
-            alert = f"a{self.number}"
-        return self.place.history.post("i0", alert, word)
-
-    def take(self, post):
-        """Posts until it is taken, as a vendor does."""
-        for _ in range(5):
-            answer = self.place.post_by_cgi(post)
-            if answer is not None and answer.status < 300:
-                return answer
-        self.fail(f"never taken: {post}")
-
-    def calls_of_post(self, prepare=lambda: None):
-        """The calls of a request."""
-        prepare()
-        self.place.post_by_cgi(self.new(), self.tracer.watch())
-        return self.tracer.calls
-
-    def be_down(self):
-        """Flashduty fails at once, and nobody knows of it."""
-        self.place.upstream.script.clear()
-        self.place.upstream.answer(DOWN, times=None)
-        if self.place.store.exists():
-            self.place.forget_failures()
-
-    def be_up(self):
-        """Flashduty takes everything again."""
-        self.place.upstream.script.clear()
-
-    def end(self, what, tried):
-        """All that waits goes out, and everything is in order."""
-        self.be_up()
-        for store in sorted(self.place.folder.glob("*.db")):
-            self.place.use(store.name)
-            if not self.place.drain_until_empty():
-                print(f"{store.name} is not empty")
-        print(f"{what}: {self.hits} of {tried} calls hit: {self.place.figures}")
-        problems = self.place.problems()
-        self.assertEqual(problems, [], "\n".join(problems))
-        self.assertGreater(self.hits, tried // 2)
-
-    # ---- kill ----
-
-    def kill_at(self, call):
-        """A request killed at a call, repeated until it is taken, and its alert's recovery."""
-        post = self.new()
-        self.place.post_by_cgi(post, self.tracer.inject(call, "signal=KILL"))
-        self.place.history.killed()
-        self.hits += self.tracer.was_hit
-        self.take(post)
-        self.take(self.new("ok", post.alert))
-
-    def test_killed_at_a_call_of_a_delivery(self):
-        self.take(self.new())
-        calls = some(self.calls_of_post())
-        for call in calls:
-            self.kill_at(call)
-        self.end("killed while delivering", len(calls))
-
-    def test_killed_while_the_store_is_made(self):
-        calls = some(self.calls_of_post())
-        for i, call in enumerate(calls):
-            self.place.use(f"fresh-{i}.db")
-            self.kill_at(call)
-        self.end("killed while making a store", len(calls))
-
-    def test_killed_at_a_call_of_keeping(self):
-        self.take(self.new())
-        calls = some(self.calls_of_post(self.be_down), EVERY * 2)
-        for call in calls:
-            self.be_down()
-            self.kill_at(call)
-        self.end("killed while keeping", len(calls))
-
-    def test_killed_at_a_call_of_a_drain(self):
-        def stock():
-            self.place.let_pass(LATER_SECONDS)
-            self.be_down()
-            post = self.new()
-            self.take(post)
-            self.take(self.new("ok", post.alert))
-            self.take(self.new("info"))
-            self.be_up()
-            self.place.let_pass(LATER_SECONDS)
-
-        self.take(self.new())
-        stock()
-        self.place.drain(self.tracer.watch())
-        calls = some(self.tracer.calls, EVERY * 2)
-        for call in calls:
-            stock()
-            self.place.drain(self.tracer.inject(call, "signal=KILL"))
-            self.place.history.killed()
-            self.hits += self.tracer.was_hit
-        self.end("killed while draining", len(calls))
-
-    # ---- errors ----
+class Failing(Traced):
+    """Whatever the system refuses, an alert is sent, kept or answered 503."""
 
     def inject(self, call, what):
         """A request one of whose calls fails; its answer."""
