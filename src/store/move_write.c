@@ -305,7 +305,8 @@ static void move_alert(struct move_job *job, struct database *database,
         note_moved(database, alert->token, take(&move));
 }
 
-/* The newest link of a topic counts. */
+/* The newest link of a topic counts; of one millisecond that of the spool, which took it after the
+ * database had gone. */
 static bool replace_link(struct database *database, const struct moving_confirmation *moving)
 {
     const struct store_confirmation *kept = &moving->confirmation;
@@ -314,7 +315,7 @@ static bool replace_link(struct database *database, const struct moving_confirma
     database_run(database,
                  "UPDATE confirmation SET url = ?1, host = ?2, is_private = ?3, reason = ?4,"
                  " received_ms = ?5 WHERE topic = ?6 AND scope = ?7 AND state = 0"
-                 " AND received_ms < ?5",
+                 " AND received_ms <= ?5",
                  "ttititt", kept->url, kept->host, (int64_t)kept->is_private, kept->reason,
                  moving->received_ms, kept->topic, kept->scope);
     return database_number(database, 0,
