@@ -5,8 +5,8 @@
 #include "serve.h"
 
 /* Reads the process's request, has it handled and writes the answer; from then on the process is
- * not ended by signals. Returns the process's exit
- * status: a failure if the answer could not be written. */
+ * not ended by signals that ask. Returns the process's exit status: a failure if the answer could
+ * not be written. */
 int cgi_serve(const struct server *server) __attribute__((nonnull));
 
 #endif

@@ -51,9 +51,7 @@ fetch() {
     list_sources
     # Lists that have no sources (a vendor's) are passed over.
     get apt-get update || true
-    fetch_source openssl
-    fetch_source curl
-    fetch_source cjson
+    fetch_source openssl && fetch_source curl && fetch_source cjson
 }
 
 # TLS 1.2 and newer, certificates, SHA-1, SHA-2: what is left out nobody offers any more, or it is for
@@ -69,24 +67,24 @@ build_openssl() {
         s390x*) system=linux64-s390x ;;
         *) system=linux-generic$(getconf LONG_BIT) ;;
     esac
-    cd "$work/openssl"
+    cd "$work/openssl" || return
     # shellcheck disable=SC2086 # a word an option
     ./Configure $system --openssldir=/usr/lib/ssl CC="$CC" AR="${AR:-ar}" CFLAGS="$flags" \
         no-shared no-tests no-module no-legacy no-dso no-engine no-autoload-config no-async no-ui-console \
         no-ssl3 no-tls1 no-tls1_1 no-dtls no-srp no-srtp no-nextprotoneg no-comp no-weak-ssl-ciphers \
         no-cmp no-cms no-ct no-ocsp no-ts no-aria no-bf no-blake2 no-camellia no-cast no-des no-dsa \
         no-ec2m no-gost no-idea no-md4 no-mdc2 no-ocb no-rc2 no-rc4 no-rc5 no-rmd160 no-scrypt no-seed \
-        no-siphash no-siv no-sm2 no-sm3 no-sm4 no-whirlpool
-    make -s -j"$jobs" build_generated libcrypto.a libssl.a
-    cp libcrypto.a libssl.a "$folder/lib/"
-    cp -R include/openssl "$folder/include/"
+        no-siphash no-siv no-sm2 no-sm3 no-sm4 no-whirlpool &&
+        make -s -j"$jobs" build_generated libcrypto.a libssl.a &&
+        cp libcrypto.a libssl.a "$folder/lib/" &&
+        cp -R include/openssl "$folder/include/"
 }
 
 # What a POST over HTTPS needs, a proxy and its password included. c-ares, because glibc's own
 # resolver loads libraries of the machine where it was built; no openssl.cnf, which may name more
 # of them.
 build_curl() {
-    cd "$work/curl"
+    cd "$work/curl" || return
     ./configure --quiet --disable-shared --enable-static ${HOST:+"--host=$HOST"} \
         --with-openssl="$folder" --enable-ares --disable-openssl-auto-load-config \
         --without-ca-bundle --without-ca-path \
@@ -98,10 +96,10 @@ build_curl() {
         --disable-websockets --disable-headers-api --disable-get-easy-options --disable-verbose \
         --disable-crypto-auth --without-zlib --without-brotli --without-zstd --without-libpsl \
         --without-libgsasl --without-libssh2 --without-librtmp --without-libidn2 \
-        --without-nghttp2 --without-gssapi CC="$CC" CFLAGS="$flags"
-    make -s -j"$jobs" -C lib
-    cp lib/.libs/libcurl.a "$folder/lib/"
-    cp -R include/curl "$folder/include/"
+        --without-nghttp2 --without-gssapi CC="$CC" CFLAGS="$flags" &&
+        make -s -j"$jobs" -C lib &&
+        cp lib/.libs/libcurl.a "$folder/lib/" &&
+        cp -R include/curl "$folder/include/"
 }
 
 build_cjson() {

@@ -648,17 +648,23 @@ static void an_older_recovery_that_may_have_been_sent_is_followed(void **state)
     assert_int_equal(ledger(storing, "shop", "dropped"), 1);
 }
 
-static void a_recovery_that_an_older_trigger_came_after_is_sent_again(void **state)
+/* What Flashduty said of a spool's trigger, after it had taken the recovery from another node. */
+static void answer_after_recovery(struct storing *storing, enum try_verdict verdict)
 {
-    struct storing *storing = *state;
     int64_t now_s = clock_wall_ms() / 1000;
     int64_t trigger = spool_trigger(storing, now_s - 100, false);
     struct storing other = other_node(storing);
     report(&other, send_recovery(&other, now_s), TRY_ACCEPTED);
     end_other_node(storing, &other);
     pause_ms(50);
-    report(storing, trigger, TRY_ACCEPTED);
+    report(storing, trigger, verdict);
     move_all(storing);
+}
+
+static void a_recovery_that_an_older_trigger_came_after_is_sent_again(void **state)
+{
+    struct storing *storing = *state;
+    answer_after_recovery(storing, TRY_ACCEPTED);
     struct claimed claimed = claim(storing);
     assert_int_equal(claimed.count, 1);
     assert_int_equal(claimed.claims[0].severity, SEVERITY_OK);
@@ -798,14 +804,7 @@ static void a_recovery_that_came_last_is_not_sent_again(void **state)
 static void a_recovery_of_what_was_refused_is_not_sent_again(void **state)
 {
     struct storing *storing = *state;
-    int64_t now_s = clock_wall_ms() / 1000;
-    int64_t trigger = spool_trigger(storing, now_s - 100, false);
-    struct storing other = other_node(storing);
-    report(&other, send_recovery(&other, now_s), TRY_ACCEPTED);
-    end_other_node(storing, &other);
-    pause_ms(50);
-    report(storing, trigger, TRY_REJECTED);
-    move_all(storing);
+    answer_after_recovery(storing, TRY_REJECTED);
     expect_no_claim(storing);
     assert_int_equal(ledger(storing, "shop", "rejected"), 1);
 }
