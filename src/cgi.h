@@ -2,7 +2,7 @@
 #ifndef CGI_H
 #define CGI_H
 
-#include "serve.h"
+#include "server.h"
 
 /* Reads the process's request, has it handled and writes the answer; from then on the process is
  * not ended by signals that ask. Returns the process's exit status: a failure if the answer could

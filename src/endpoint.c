@@ -1,13 +1,13 @@
 #include "endpoint.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/detach.h"
 #include "base/harden.h"
 #include "base/log.h"
 #include "base/openssl_start.h"
+#include "cgi.h"
 #include "serve.h"
 #include "service.h"
 #include "status/status.h"
@@ -25,10 +25,8 @@ static bool never(void *context)
 
 static void rest(void *context, int64_t ms)
 {
-    const struct timespec pause = {.tv_sec = (time_t)(ms / 1000),
-                                   .tv_nsec = (long)(ms % 1000) * 1000000};
     (void)context;
-    (void)nanosleep(&pause, NULL);
+    clock_pause(ms);
 }
 
 static int drain_detached(const struct service *service)
@@ -61,7 +59,7 @@ static int run(struct service *service, const struct service_kind *kind, bool is
     };
     if (!is_cgi)
         service_start(service);
-    int status = serve(&server);
+    int status = is_cgi ? cgi_serve(&server) : serve(&server);
     if (is_cgi) {
         service_keep_configuration(service);
         drain_after_answer(service_store(service));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "config/keys.h"
@@ -349,12 +350,10 @@ static void reload(struct service *service)
 static bool is_to_look(struct service *service)
 {
     int64_t until_ms = clock_monotonic_ms() + LOOK_MS;
-    const struct timespec until = {.tv_sec = until_ms / 1000,
-                                   .tv_nsec = (long)(until_ms % 1000) * 1000000};
-    int result = 0;
+    bool is_in_time = true;
     pthread_mutex_lock(&service->lock);
-    while (!service->is_ending && result == 0)
-        result = pthread_cond_timedwait(&service->changed, &service->lock, &until);
+    while (!service->is_ending && is_in_time)
+        is_in_time = condition_wait(&service->changed, &service->lock, until_ms);
     bool is_ending = service->is_ending;
     pthread_mutex_unlock(&service->lock);
     return !is_ending;
@@ -386,13 +385,7 @@ static void *watch(void *context)
 
 static bool init_locks(struct service *service)
 {
-    pthread_condattr_t monotonic;
-    bool is_ready = !pthread_condattr_init(&monotonic) &&
-                    !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
-                    !pthread_mutex_init(&service->lock, NULL) &&
-                    !pthread_cond_init(&service->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    return is_ready;
+    return !pthread_mutex_init(&service->lock, NULL) && condition_init(&service->changed);
 }
 
 struct service *service_new(const struct service_kind *kind, bool is_lasting)

@@ -13,6 +13,9 @@ int64_t clock_wall_ms(void);
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
 
+/* Sleeps for so many milliseconds, or until a signal is handled. */
+void clock_pause(int64_t ms);
+
 /* For tests: the wall clock stands at ms; 0: the real one again. */
 void clock_set_wall_ms(int64_t ms);
 bool clock_wall_is_set(void);

@@ -1,18 +1,8 @@
 #include "base/waiter.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-static bool init(struct waiter *waiter)
-{
-    pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic))
-        return false;
-    bool is_ready = !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
-                    !pthread_cond_init(&waiter->woken, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    return is_ready;
-}
+#include "base/condition.h"
 
 struct waiter *waiters_lend(struct waiters *waiters)
 {
@@ -24,7 +14,7 @@ struct waiter *waiters_lend(struct waiters *waiters)
         return waiter;
     }
     waiter = calloc(1, sizeof *waiter);
-    if (!waiter || init(waiter))
+    if (!waiter || condition_init(&waiter->woken))
         return waiter;
     free(waiter);
     return NULL;
@@ -47,9 +37,7 @@ void waiters_clear(struct waiters *waiters)
 
 bool waiter_wait(struct waiter *waiter, pthread_mutex_t *mutex, int64_t until_ms)
 {
-    const struct timespec until = {.tv_sec = (time_t)(until_ms > 0 ? until_ms / 1000 : 0),
-                                   .tv_nsec = (long)(until_ms > 0 ? until_ms % 1000 : 0) * 1000000};
-    bool is_in_time = pthread_cond_timedwait(&waiter->woken, mutex, &until) == 0;
+    bool is_in_time = condition_wait(&waiter->woken, mutex, until_ms);
     waiter->is_to_be_woken = false;
     return is_in_time;
 }

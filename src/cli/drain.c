@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -39,10 +38,8 @@ static bool is_stopped(void *context)
 
 static void rest(void *context, int64_t ms)
 {
-    const struct timespec pause = {.tv_sec = (time_t)(ms / 1000),
-                                   .tv_nsec = (long)(ms % 1000) * 1000000};
     (void)context;
-    (void)nanosleep(&pause, NULL);
+    clock_pause(ms);
 }
 
 struct run {

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "cli/looking.h"
@@ -11,7 +10,7 @@
 #define BATCH 100
 /* What is being sent is over by then, or waits. */
 #define BUSY_PATIENCE_MS 10000
-#define BUSY_PAUSE_NS 250000000
+#define BUSY_PAUSE_MS 250
 
 static const char *state_option, *integration_option, *destination_option, *age_option;
 static bool all_flag, rehearse_flag, force_flag;
@@ -299,7 +298,6 @@ static bool give(struct history *history, const struct order *order, const struc
 static bool give_again(struct history *history, const struct order *order,
                        const struct chosen *chosen, enum order_result *results, struct error *error)
 {
-    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
     int64_t until_ms = clock_monotonic_ms() + BUSY_PATIENCE_MS;
     bool is_busy = !order->is_rehearsed;
     while (is_busy && clock_monotonic_ms() < until_ms) {
@@ -312,7 +310,7 @@ static bool give_again(struct history *history, const struct order *order,
             is_busy |= results[i] == ORDER_BUSY;
         }
         if (is_busy)
-            (void)nanosleep(&pause, NULL);
+            clock_pause(BUSY_PAUSE_MS);
     }
     return true;
 }

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "delivery/confirm.h"
@@ -343,12 +343,10 @@ static void rest(void *context, int64_t ms)
 {
     struct drainer *drainer = context;
     int64_t until_ms = clock_monotonic_ms() + ms;
-    struct timespec until = {.tv_sec = until_ms / 1000,
-                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
-    int result = 0;
+    bool is_in_time = true;
     pthread_mutex_lock(&drainer->mutex);
-    while (!drainer->is_stopping && !drainer->next && !drainer->is_woken && result == 0)
-        result = pthread_cond_timedwait(&drainer->changed, &drainer->mutex, &until);
+    while (!drainer->is_stopping && !drainer->next && !drainer->is_woken && is_in_time)
+        is_in_time = condition_wait(&drainer->changed, &drainer->mutex, until_ms);
     drainer->is_woken = false;
     pthread_mutex_unlock(&drainer->mutex);
 }
@@ -367,14 +365,8 @@ static void *drain_for_ever(void *context)
 
 static bool init(struct drainer *drainer)
 {
-    pthread_condattr_t monotonic;
-    bool is_ready = !pthread_condattr_init(&monotonic) &&
-                    !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
-                    !pthread_mutex_init(&drainer->mutex, NULL) &&
-                    !pthread_cond_init(&drainer->changed, &monotonic) &&
-                    !pthread_cond_init(&drainer->taken, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    return is_ready;
+    return !pthread_mutex_init(&drainer->mutex, NULL) && condition_init(&drainer->changed) &&
+           condition_init(&drainer->taken);
 }
 
 struct drainer *drainer_start(const struct drain_means *means, struct error *error)

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -289,13 +288,12 @@ void loop_turn(struct transport *transport)
 
 void loop_rest(struct transport *transport, int64_t ms)
 {
-    static const struct timespec pause = {.tv_nsec = 10000000};
     int64_t left_ms = transport->timer_ms < 0 ? ms : transport->timer_ms - clock_monotonic_ms();
     ms = left_ms < ms ? left_ms : ms;
     ms = ms < IDLE_POLL_MS ? ms : IDLE_POLL_MS;
     int count = epoll_wait(transport->poll, transport->ready, EVENTS_AT_ONCE, ms > 0 ? (int)ms : 0);
     if (count < 0 && errno != EINTR)
-        (void)nanosleep(&pause, NULL); /* so that a poll that fails does not make the loop race */
+        clock_pause(10); /* so that a poll that fails does not make the loop race */
     transport->ready_count = count > 0 ? count : 0;
 }
 

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -98,7 +97,6 @@ bool history_open_to_write(struct history *history, struct error *error)
 /* Without a write-ahead log a writer may be in the way for a moment. */
 bool history_begin(struct history *history, struct error *error)
 {
-    const struct timespec pause = {.tv_nsec = 5000000};
     int64_t until_ms = clock_monotonic_ms() + HISTORY_PATIENCE_MS;
     if (!history->database)
         return error_set(error, ERROR_UNAVAILABLE, "%s is not open", history->name);
@@ -106,7 +104,7 @@ bool history_begin(struct history *history, struct error *error)
         if (clock_monotonic_ms() >= until_ms)
             break;
         database_rollback(history->database);
-        (void)nanosleep(&pause, NULL);
+        clock_pause(5);
     }
     if (check_version(history, error))
         return true;

@@ -1,9 +1,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/limits.h"
 #include "store/writing.h"
 
@@ -126,11 +126,9 @@ static struct job *take_jobs(struct store *store)
 static void wait_for_jobs(struct store *store, int64_t patience_ms)
 {
     int64_t until_ms = clock_monotonic_ms() + patience_ms;
-    struct timespec until = {.tv_sec = until_ms / 1000,
-                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
-    int result = 0;
-    while (!store->jobs && !store->is_stopping && result == 0)
-        result = pthread_cond_timedwait(&store->submitted, &store->mutex, &until);
+    bool is_in_time = true;
+    while (!store->jobs && !store->is_stopping && is_in_time)
+        is_in_time = condition_wait(&store->submitted, &store->mutex, until_ms);
 }
 
 /* What is left of the first one's patience: whoever came while others waited for the lock waits no

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/condition.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/place.h"
@@ -17,13 +18,7 @@
 
 static bool init_locks(struct store *store)
 {
-    pthread_condattr_t monotonic;
-    bool is_ready = !pthread_condattr_init(&monotonic) &&
-                    !pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) &&
-                    !pthread_mutex_init(&store->mutex, NULL) &&
-                    !pthread_cond_init(&store->submitted, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    return is_ready;
+    return !pthread_mutex_init(&store->mutex, NULL) && condition_init(&store->submitted);
 }
 
 struct store *store_new(const char *path, const struct store_limits *limits, bool is_lasting,

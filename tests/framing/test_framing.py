@@ -481,6 +481,13 @@ class Bursts(FramingTest):
         self.assertLess(time.monotonic() - start, patience)
         return statuses
 
+    def assert_next_is_delivered(self):
+        """One of the burst that was cut off at its deadline may still be on its way to Flashduty."""
+        self.flashduty.clear()
+        answer = self.guance.post(BODY)
+        self.assertEqual((answer.status, answer.outcome), (200, "delivered"), answer.body)
+        self.assertEqual(self.flashduty.violations, [])
+
     def assert_told_in_time(self):
         """No request was answered later than its deadline."""
         longest = max(float(entry["total_ms"]) for entry in self.guance.requests)
@@ -507,16 +514,14 @@ class Bursts(FramingTest):
         self.assert_told_in_time()
         messages = [entry["msg"] for entry in self.guance.records]
         self.assertEqual(messages.count("connections have to wait"), 1)
-        self.flashduty.clear()
-        self.assert_goes_on()
+        self.assert_next_is_delivered()
 
     def test_who_comes_after_a_burst_has_not_waited(self):
         """However the burst ended: the last place may have been taken by its last request."""
         self.guance = self.with_few_descriptors(deadline_ms=1000)
         for count in range(250, 450, 20):
             self.assertEqual(set(self.send_burst(count=count)), {200, 503})
-            self.flashduty.clear()
-            self.assert_goes_on()
+            self.assert_next_is_delivered()
 
     def test_only_who_is_silent_makes_room(self):
         """The first have spoken and wait for a worker; the next say nothing for a while."""
