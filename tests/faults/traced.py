@@ -57,6 +57,15 @@ class Traced(unittest.TestCase):
         self.place.post_by_cgi(self.new(), self.tracer.watch())
         return self.tracer.calls
 
+    def kill_at(self, call):
+        """A request killed at a call, repeated until it is taken, and its alert's recovery."""
+        post = self.new()
+        self.place.post_by_cgi(post, self.tracer.inject(call, "signal=KILL"))
+        self.place.history.killed()
+        self.hits += self.tracer.was_hit
+        self.take(post)
+        self.take(self.new("ok", post.alert))
+
     def be_down(self):
         """Flashduty fails at once, and nobody knows of it."""
         self.place.upstream.script.clear()
