@@ -18,7 +18,7 @@ class Log(GatewayTest):
     def kept(self, **changes):
         """A gateway with a store."""
         store = f"sqlite:{self.sandbox.folder}/gateway.db"
-        return self.gateway(store=store, deadline_ms=300, **changes)
+        return self.gateway(store=store, deadline_ms=settings.SHORT_DEADLINE_MS, **changes)
 
     def make_due(self):
         """As if half a minute had passed."""

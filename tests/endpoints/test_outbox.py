@@ -32,8 +32,6 @@ COMMANDS = (
 BROKEN = {"do": "error", "code": "InternalError", "status": 500}
 GUANCE_KEY = FLASHDUTY_KEYS["guance"]
 OTHER_KEY = "another-flashduty-key"
-# Two quick tries and no third: the key does not count as one that keeps failing.
-DEADLINE_MS = 300
 NOW = int(time.time())
 TOKEN = "deadbeef" * 16
 
@@ -65,8 +63,8 @@ class OutboxTest(GatewayTest):
 
     def configure_store(self, **changes):
         """A configuration with the store."""
-        values = {"store": f"sqlite:{self.store}", "deadline_ms": DEADLINE_MS, **changes}
-        return self.configure(**values)
+        values = {"store": f"sqlite:{self.store}", "deadline_ms": settings.SHORT_DEADLINE_MS}
+        return self.configure(**{**values, **changes})
 
     def run_it(self, *words, config=None, user=None):
         """Runs a command; standard output and error as text, in which no key stands."""

@@ -55,7 +55,11 @@ class StatusTest(GatewayTest):
 
     def configuration(self):
         """What differs from the tests' usual one."""
-        return {"store": f"sqlite:{self.store}", "status_key": self.key, "deadline_ms": 300}
+        return {
+            "store": f"sqlite:{self.store}",
+            "status_key": self.key,
+            "deadline_ms": settings.SHORT_DEADLINE_MS,
+        }
 
     def get(self, path="", query="", headers=None, method="GET", **more):
         """One look, with the key unless other headers are given."""

@@ -20,7 +20,7 @@ class Watching(GatewayTest):
 
     def test_it_tells(self):
         store = self.sandbox.folder / "gateway.db"
-        guance = self.gateway(store=f"sqlite:{store}", deadline_ms=300,
+        guance = self.gateway(store=f"sqlite:{store}", deadline_ms=settings.SHORT_DEADLINE_MS,
                               watchdog={"flashduty_key": WATCHDOG_KEY, "wait_s": 10})  # fmt: skip
         self.flashduty.answer(BROKEN, times=None, key=GUANCE_KEY)
         self.assertEqual(guance.post(guance_event()).outcome, "queued")
