@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -152,6 +153,13 @@ class Place:
                           " WHERE state = 1", (ms,))  # fmt: skip
             store.execute("UPDATE destination SET probe_steady_ms = probe_steady_ms - ?1,"
                           " hold_steady_ms = hold_steady_ms - ?1", (ms,))  # fmt: skip
+
+    def end_pauses(self):
+        """What was put off by the schedule, for minutes after a third failure, is due now."""
+        with closing(sqlite3.connect(self.store, timeout=10)) as store, store:
+            store.execute("UPDATE delivery SET due_ms = min(due_ms, ?1),"
+                          " scheduled_ms = min(scheduled_ms, ?1) WHERE state = 0",
+                          (int(time.time() * 1000),))  # fmt: skip
 
     def forget_failures(self):
         """Lets the store believe that no destination is failing."""

@@ -27,6 +27,7 @@ def run_kills(count, pauses, seconds, processes=1, integrations=8, seed=1, **ven
             with place.upstream.weather(seed):
                 took = posting.run(count, seconds=seconds)
             time.sleep(DRAIN_AND_KILL_SECONDS)
+        place.end_pauses()
         place.wait_until_empty(EMPTY_SECONDS + count // DRAINED_PER_SECOND)
         problems = place.problems()
         problems += [f"never taken: {post.title}" for post in posting.given_up]

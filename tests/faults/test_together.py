@@ -56,6 +56,7 @@ def run_together(count, seconds, pauses=None, has_log=True, seed=1):
             else:
                 vendors.run(count, seconds=seconds)
             place.upstream.fail(0)
+        place.end_pauses()
         place.wait_until_empty(EMPTY_SECONDS)
         problems = place.problems()
         problems += [f"never taken: {post.title}" for post in vendors.given_up]
