@@ -10,7 +10,7 @@ CES_FLASHDUTY_KEY = "canary-flashduty-key-of-prod-ces"
 GUANCE_FLASHDUTY_KEY = "canary-flashduty-key-of-prod-guance"
 STATUS_KEY = "canary-status-key-of-the-gateway"
 
-# For where Flashduty fails: two quick tries and no third, so that a key does not count as one that
+# For where Flashduty fails: no more than two quick tries, so that a key does not count as one that
 # keeps failing. With a sanitizer the program needs more of that time for itself.
 SHORT_DEADLINE_MS = 300 if paths.BUILD == "release" else 600
 
