@@ -7,6 +7,7 @@ programs are not installed is left out.
 import json
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +65,22 @@ server.breakagelog = "{folder}/{name}.log"
 server.modules += ( "mod_alias", "mod_setenv", "mod_cgi" )
 alias.url = ( "/guance" => "{program}" )
 cgi.assign = ( ".fcgi" => "" )
-setenv.set-environment = ( "FLASHDUTY_GATEWAY_CONFIG" => "{config}" )
+setenv.set-environment = ( {environment} )
 """
+
+
+def start_lighttpd(place, name, program, environment):
+    """Serves a CGI program at /guance: the process, and its URL."""
+    port = shared.free_port()
+    config = LIGHTTPD.format(
+        folder=place.folder, port=port, name=name, program=program,
+        environment=", ".join(f'"{key}" => "{value}"' for key, value in environment.items()),
+    )  # fmt: skip
+    file = place.folder / f"{name}-lighttpd.conf"
+    file.write_text(config, encoding="utf-8")
+    server = place.start([find_program("lighttpd"), "-D", "-f", file], f"{name}-lighttpd")
+    wait_for_port(port, server)
+    return server, f"http://127.0.0.1:{port}"
 
 
 def push_key(vendor, delay_ms):
@@ -174,21 +189,31 @@ class PlainCgi(Gateway):
         return paths.endpoint("guance", "static").exists()
 
     def __init__(self, place, name, upstream, build="release", **changes):
-        port = shared.free_port()
-        super().__init__(place, name, f"http://127.0.0.1:{port}", upstream, **changes)
+        super().__init__(place, name, None, upstream, **changes)
         self.path = "/guance"
-        config = LIGHTTPD.format(
-            folder=place.folder, port=port, name=name, config=self.config,
-            program=paths.endpoint("guance", build),
-        )  # fmt: skip
-        file = place.folder / f"{name}-lighttpd.conf"
-        file.write_text(config, encoding="utf-8")
-        server = place.start([find_program("lighttpd"), "-D", "-f", file], f"{name}-lighttpd")
-        wait_for_port(port, server)
+        environment = {"FLASHDUTY_GATEWAY_CONFIG": self.config}
+        program = paths.endpoint("guance", build)
+        server, self.url = start_lighttpd(place, name, program, environment)
         self.front = [server]
 
     def renew(self):
         self.remove_store()
+
+
+class BareCgi(Rival):
+    """forward.c, under lighttpd."""
+
+    is_slow = True
+
+    def __init__(self, place, upstream):
+        program = place.folder / "forward.fcgi"
+        subprocess.run(
+            ["cc", "-O2", "-o", program, HERE / "forward.c", "-lcurl", "-lcjson"], check=True
+        )
+        environment = {"BENCH_UPSTREAM": upstream.url, "BENCH_CA": place.keys.ca_certificate}
+        server, url = start_lighttpd(place, "cgi-bare", program, environment)
+        super().__init__(place, "cgi-bare", url, "/guance")
+        self.front = [server]
 
 
 class Node(Rival):
@@ -286,6 +311,7 @@ TITLES = {
     "cgi-static": Description("gateway, plain CGI as shared hosts have it (static), store on", True),
     "cgi": Description("gateway, plain CGI, store on", True),
     "cgi-no-store": Description("gateway, plain CGI, no store", True),
+    "cgi-bare": Description("plain CGI in C with cJSON and libcurl alone, keeps nothing"),
     "webhook": Description("Debian's `webhook` + jq + curl, keeps nothing"),
 }
 
@@ -330,6 +356,7 @@ def start_rivals(place, upstream, wanted=None, **changes):
         "cgi-no-store": lambda: PlainCgi(
             place, "cgi-no-store", upstream, **{**changes, "store": "none"}
         ),
+        "cgi-bare": lambda: BareCgi(place, upstream),
         "webhook": lambda: Webhook(place, upstream),
     }
     installed = {"node": Node, "flask": Flask, "webhook": Webhook, "cgi-static": PlainCgi}
