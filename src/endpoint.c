@@ -2,13 +2,13 @@
 
 #include <stdlib.h>
 
+#include "acceptor.h"
 #include "base/clock.h"
 #include "base/detach.h"
 #include "base/harden.h"
 #include "base/log.h"
 #include "base/openssl_start.h"
 #include "cgi.h"
-#include "serve.h"
 #include "service.h"
 #include "status/status.h"
 
@@ -59,7 +59,7 @@ static int run(struct service *service, const struct service_kind *kind, bool is
     };
     if (!is_cgi)
         service_start(service);
-    int status = is_cgi ? cgi_serve(&server) : serve(&server);
+    int status = is_cgi ? cgi_serve(&server) : acceptor_run(&server);
     if (is_cgi) {
         service_keep_configuration(service);
         drain_after_answer(service_store(service));
@@ -74,7 +74,7 @@ static int endpoint(const struct service_kind *kind)
     harden_process();
     openssl_start();
     bool is_detached = is_started_detached();
-    bool is_cgi = is_detached || serve_is_cgi();
+    bool is_cgi = is_detached || acceptor_prepare();
     struct service *service = service_new(kind, !is_cgi);
     int status = EXIT_FAILURE;
     if (service && is_detached)

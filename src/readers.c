@@ -10,8 +10,8 @@
 
 #include "base/condition.h"
 #include "base/log.h"
-#include "fastcgi.h"
 #include "peer_watch.h"
+#include "serve.h"
 
 /* So many connections may wait however few descriptors there are. */
 #define WAITING_MIN 16
@@ -40,7 +40,7 @@ struct waiting {
 };
 
 struct readers {
-    struct fastcgi fastcgi;
+    struct serving serving;
     size_t places; /* READERS_WAITING_MAX, or what the descriptors allow */
     int wake;      /* eventfd */
 
@@ -105,7 +105,7 @@ static void *read_connections(void *context)
         pthread_mutex_unlock(&all->lock);
         if (is_held)
             tell_of_place(all);
-        fastcgi_serve(&all->fastcgi, next.connection, next.arrived_ms, &reader->watch);
+        serve_connection(&all->serving, next.connection, next.arrived_ms, &reader->watch);
         pthread_mutex_lock(&all->lock);
     }
     pthread_cond_signal(&all->ended);
@@ -241,14 +241,14 @@ static size_t count_places(size_t readers, int workers)
 
 static bool init(struct readers *all, const struct server *server)
 {
-    if (!fastcgi_init(&all->fastcgi, server))
+    if (!serving_init(&all->serving, server))
         return false;
     if (!pthread_mutex_init(&all->lock, NULL)) {
         if (condition_init(&all->ended))
             return true;
         pthread_mutex_destroy(&all->lock);
     }
-    fastcgi_clear(&all->fastcgi);
+    serving_clear(&all->serving);
     return false;
 }
 
@@ -276,7 +276,7 @@ void readers_free(struct readers *all)
         return;
     pthread_cond_destroy(&all->ended);
     pthread_mutex_destroy(&all->lock);
-    fastcgi_clear(&all->fastcgi);
+    serving_clear(&all->serving);
     close(all->wake);
     free(all->readers);
     free(all);

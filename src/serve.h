@@ -1,27 +1,34 @@
-/*
- * Serving many requests, under FastCGI, on the listening socket that the process inherits as
- * descriptor 0.
- *
- * Threads come on demand. A connection costs a thread only once it has sent something, and counts
- * against `workers` only once its request is read whole; a peer that stays silent or drips is cut
- * off. Who has spoken is answered, by 503 once its deadline has passed. What finds no place waits
- * in the socket's backlog, and that time counts too.
- *
- * SIGTERM, SIGUSR1 and SIGINT end the process after what is in flight is answered
- * (SHUTDOWN_TIMEOUT_MS); under CGI they end it at once.
- */
+/* Requests under FastCGI, each on a connection of its own. The only file that knows libfcgi. */
 #ifndef SERVE_H
 #define SERVE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "head_ways.h"
+#include "peer_watch.h"
 #include "server.h"
+#include "workers.h"
 
-/* Whether the process was started as plain CGI, see cgi.h. Sets up signals for both: call it first,
- * once, before any thread is made. */
+/* Whether the process was started as plain CGI: descriptor 0 is no listening socket. First called
+ * once handlers of signals are set, which libfcgi then leaves alone. */
 bool serve_is_cgi(void);
 
-/* Under FastCGI: serves until the process is to end. Returns its exit status. */
-int serve(const struct server *server) __attribute__((nonnull));
+/* What the requests of a process share. */
+struct serving {
+    const struct server *server;
+    struct workers workers;
+    struct head_ways ways;
+};
+
+bool serving_init(struct serving *serving, const struct server *server)
+    __attribute__((nonnull, warn_unused_result));
+/* No request is in hand any more. */
+void serving_clear(struct serving *serving) __attribute__((nonnull));
+
+/* Reads the request that came at arrived_ms on the monotonic clock, watched while it is read,
+ * answers it and closes the connection. A peer that sends no request gets no answer. */
+void serve_connection(struct serving *serving, int connection, int64_t arrived_ms,
+                      struct peer_watch *watch) __attribute__((nonnull));
 
 #endif

@@ -53,7 +53,7 @@ others() {
 }
 # shellcheck disable=SC2046 # one word a file
 {
-    refuse 'libfcgi belongs to src/fastcgi.c' '<fcgi' $(others 'fastcgi\.c')
+    refuse 'libfcgi belongs to src/serve.c' '<fcgi' $(others 'serve\.c')
     refuse 'libcurl belongs to src/net' '<curl/' $(others 'net/')
     refuse 'SQLite belongs to src/store/sqlite.c' '<sqlite3\.h>' $(others 'store/sqlite\.c')
     refuse 'libpq belongs to src/store/postgres*' '<libpq' $(others 'store/postgres')

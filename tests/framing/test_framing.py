@@ -455,7 +455,7 @@ class OneWorker(FramingTest):
 class Bursts(FramingTest):
     """Many requests at once: all are answered, and in time, for SMN waits no longer than 5 s."""
 
-    # A sanitizer makes an answer of several.
+    # With a sanitizer an answer takes as long as several.
     COUNT = 900 if paths.BUILD == "release" else 450
     PATIENCE_SECONDS = 5
     DEADLINE_MS = 3500
