@@ -19,7 +19,8 @@ PAUSE_SECONDS = 0.1
 PATIENCE_SECONDS = 60
 # After so many rounds everything is healed, and looked at.
 ROUNDS_OF_A_PART = 50
-EMPTY_SECONDS = 90
+# A delivery that failed three times is tried again after two minutes.
+EMPTY_SECONDS = 150
 ALERTS_MAX = 10**9
 NODE_WITH_WRONG_CLOCK = 2
 # How long a fault lasts, and the calm behind it.

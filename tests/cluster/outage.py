@@ -15,7 +15,8 @@ PAUSE_SECONDS = 0.3
 PATIENCE_SECONDS = 60
 # Nothing is repeated for a vendor: what is not answered 2xx at once is a fault. SMN waits for 5 s.
 ANSWER_SECONDS = 4.5
-EMPTY_SECONDS = 120
+# A delivery that failed three times is tried again after two minutes.
+EMPTY_SECONDS = 150
 ALERTS_MAX = 10**9
 
 
