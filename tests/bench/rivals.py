@@ -200,18 +200,37 @@ class PlainCgi(Gateway):
         self.remove_store()
 
 
+def build_bare(place):
+    """The program forward.c."""
+    program = place.folder / "forward.fcgi"
+    if not program.exists():
+        libraries = ("-lfcgi", "-lcurl", "-lcjson", "-pthread")
+        subprocess.run(["cc", "-O2", "-o", program, HERE / "forward.c", *libraries], check=True)
+    return program
+
+
+class Bare(Rival):
+    """forward.c by FastCGI, behind nginx. Without an upstream it answers by itself."""
+
+    def __init__(self, place, name, url, upstream=None):
+        super().__init__(place, name, url, f"/{name}")
+        socket = place.folder / f"{name}.socket"
+        environment = {**os.environ, "BENCH_CA": str(place.keys.ca_certificate)}
+        if upstream:
+            environment["BENCH_UPSTREAM"] = upstream.url
+        argv = ["spawn-fcgi", "-n", "-s", socket, "--", build_bare(place)]
+        self.own = [place.start(argv, name, env=environment)]
+        wait_until(socket.exists, what=f"the socket of {name}", process=self.own[0])
+
+
 class BareCgi(Rival):
     """forward.c, under lighttpd."""
 
     is_slow = True
 
     def __init__(self, place, upstream):
-        program = place.folder / "forward.fcgi"
-        subprocess.run(
-            ["cc", "-O2", "-o", program, HERE / "forward.c", "-lcurl", "-lcjson"], check=True
-        )
         environment = {"BENCH_UPSTREAM": upstream.url, "BENCH_CA": place.keys.ca_certificate}
-        server, url = start_lighttpd(place, "cgi-bare", program, environment)
+        server, url = start_lighttpd(place, "cgi-bare", build_bare(place), environment)
         super().__init__(place, "cgi-bare", url, "/guance")
         self.front = [server]
 
@@ -305,6 +324,8 @@ TITLES = {
     "gateway-no-store": Description("gateway, FastCGI, no store", True),
     "ces": Description("gateway, CES: signature verified, store on", True),
     "ces-unverified": Description("gateway, CES: the same unverified", True),
+    "null": Description("FastCGI in C that answers at once, and does nothing"),
+    "bare": Description("FastCGI in C with cJSON and libcurl alone, 64 threads, keeps nothing"),
     "node": Description("Node with undici, keeps nothing"),
     "node-nginx": Description("the same behind nginx"),
     "flask": Description("gunicorn + Flask + requests, keeps nothing"),
@@ -319,7 +340,7 @@ TITLES = {
 def start_front(place, upstream, node_port):
     """The nginx before the gateway, which is the ceiling too."""
     port = shared.free_port()
-    names = ("gateway", "gateway-256", "gateway-no-store", "ces", "ces-unverified")
+    names = ("gateway", "gateway-256", "gateway-no-store", "ces", "ces-unverified", "null", "bare")
     config = NGINX.format(
         user=place.nginx_user, folder=place.folder, upstream_port=upstream.port, port=port,
         node_port=node_port, ca=place.keys.ca_certificate, path=PATH,
@@ -349,6 +370,8 @@ def start_rivals(place, upstream, wanted=None, **changes):
         "ces-unverified": lambda: FastCgi(
             place, "ces-unverified", url, upstream, "ces", **{**changes, "smn": unverified}
         ),
+        "null": lambda: Bare(place, "null", url),
+        "bare": lambda: Bare(place, "bare", url, upstream),
         "node": lambda: Node(place, upstream, node_port),
         "flask": lambda: Flask(place, upstream),
         "cgi-static": lambda: PlainCgi(place, "cgi-static", upstream, "static", **changes),

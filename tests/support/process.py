@@ -21,6 +21,7 @@ SANITIZER_FINDING = re.compile(
 GROUP_SECONDS = 8
 # How long a program that is to end may wait for the disk.
 DISK_SECONDS = 60
+THREADS_DESCRIBED = 8
 
 
 class SanitizerFinding(AssertionError):
@@ -139,9 +140,9 @@ def states_of_threads(pid):
 
 
 def describe_threads(pid):
-    """Where each thread stands, to find out why a program does not end."""
+    """Where its first threads stand, to find out why a program does not end."""
     lines = []
-    for thread in threads_of(pid):
+    for thread in threads_of(pid)[:THREADS_DESCRIBED]:
         status = read_of_thread(thread, "status")
         wanted = re.findall(r"^((?:State|SigPnd|ShdPnd|SigBlk|SigCgt):.*)$", status, re.MULTILINE)
         call = read_of_thread(thread, "syscall").strip()
