@@ -51,11 +51,11 @@ static bool is_control(const char *text, size_t length)
     return length == 2 && first == 0xc2 && (unsigned char)text[1] < 0xa0;
 }
 
-/* How many bytes stand there that are always copied: ASCII that is neither space nor brace. */
+/* How many bytes stand there that are always copied: ASCII that is neither space nor bracket. */
 static size_t plain_length(const char *text)
 {
     const char *at = text;
-    while (*at > ' ' && *at < 0x7f && *at != '{')
+    while (*at > ' ' && *at < 0x7f && *at != '{' && *at != '[')
         at++;
     return (size_t)(at - text);
 }
@@ -100,6 +100,8 @@ static void append_clean(struct text *out, const char *text, enum shape shape)
 static const char *clean(struct arena *arena, const char *text, enum shape shape)
 {
     struct text out = {0};
+    if (!text[plain_length(text)])
+        return arena_string(arena, text);
     append_clean(&out, text, shape);
     const char *result = text_trim(arena, text_into(&out, arena));
     if (!strncmp(result, TEMPLATE_MARK, strlen(TEMPLATE_MARK)))
@@ -178,20 +180,20 @@ static bool is_alphanumeric(char c)
 
 const char *alert_label_name(struct arena *arena, const char *text)
 {
-    struct text name = {0};
+    char name[ALERT_LABEL_NAME_MAX];
+    size_t length = 0;
     bool has_word = false;
     if (*text >= '0' && *text <= '9')
-        text_putc(&name, '_');
+        name[length++] = '_';
     for (const char *c = text; *c; c++) {
         bool is_continuation = ((unsigned char)*c & 0xc0) == 0x80;
         has_word = has_word || is_alphanumeric(*c);
-        if (!is_continuation && name.length < ALERT_LABEL_NAME_MAX)
-            text_putc(&name, is_alphanumeric(*c) ? *c : '_');
+        if (!is_continuation && length < sizeof name)
+            name[length++] = is_alphanumeric(*c) ? *c : '_';
     }
     char hex[SHA256_HEX_SIZE];
     if (has_word)
-        return text_into(&name, arena);
-    text_clear(&name);
+        return arena_copy(arena, name, length);
     if (!sha256_hex(text, strlen(text), hex))
         arena->failed = true;
     return arena_printf(arena, "tag_%.8s", hex);

@@ -105,6 +105,9 @@ const char *guance_plain(struct arena *arena, const char *text, const cJSON *eve
 {
     struct text out = {0};
     struct people people = {.count = 0};
+    /* Mostly there is nothing to drop, and nobody to look for. */
+    if (!text[strcspn(text, "<@")])
+        return arena_string(arena, text);
     find_people(event, &people);
     while (*text) {
         size_t plain = strcspn(text, "<@"), line = 0, dropped = 0;

@@ -60,14 +60,14 @@ def _row(result, cell, rival, title, words):
     return "| " + " | ".join(values[name] for name in words) + " |"
 
 
-def table(result, cells=None, language="en"):
-    """A row a rival and cell; of these cells alone if given."""
+def table(result, cells=None, language="en", left_out=()):
+    """A row a rival and cell; of these cells alone if given, without the rivals that are left out."""
     words = WORDS[language]
     lines = ["| " + " | ".join(words.values()) + " |", "|---|---" + "|--:" * (len(words) - 2) + "|"]
     for cell, rivals in result["windows"].items():
         if cells is None or cell in cells:
             for rival, description in TITLES.items():
-                if rival in rivals:
+                if rival in rivals and rival not in left_out:
                     lines.append(_row(result, cell, rival, description.title, words))
     return "\n".join(lines) + "\n"
 
@@ -160,7 +160,9 @@ def section(result, language):
     conditions = CONDITIONS[language].format(
         **result["machine"], repeats=result["repeats"], seconds=result["seconds"]
     )
-    return f"{BEGIN}\n\n{table(result, README_CELLS, language)}\n{conditions}\n\n{END}"
+    # Who forwards nothing is no choice that a reader has.
+    rows = table(result, README_CELLS, language, left_out=(results.NULL,))
+    return f"{BEGIN}\n\n{rows}\n{conditions}\n\n{END}"
 
 
 def replace_section(text, result, language):
