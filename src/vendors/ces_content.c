@@ -244,10 +244,13 @@ static void add_pair(struct alert *alert, struct arena *arena, const char *prefi
                      const struct ces_pair *pair)
 {
     bool has_word = pair->name[strcspn(pair->name, LETTERS_AND_DIGITS)];
-    const char *name = has_word ? pair->name : alert_label_name(arena, pair->name) + strlen("tag_");
+    const char *name = has_word ? pair->name : alert_label_name(arena, pair->name);
+    /* Out of memory it is empty. */
+    if (!has_word && *name)
+        name += strlen("tag_");
     name = alert_label_name(arena, arena_printf(arena, "%s%s", prefix, name));
     const char *free_name = name;
-    /* Out of memory every name is the same. */
+    /* And then every name is the same. */
     for (int i = 2; alert_label(alert, free_name) && !arena->failed; i++)
         free_name = arena_printf(arena, "%.*s_%d", ALERT_LABEL_NAME_MAX - 4, name, i);
     alert_add_label(alert, arena, free_name, pair->value);

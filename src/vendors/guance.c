@@ -383,7 +383,8 @@ static void add_tag(struct alert *alert, const struct event *event, const char *
         }
     }
     const char *free_name = valid;
-    for (int i = 2; *value && alert_label(alert, free_name); i++)
+    /* Without memory no name is free. */
+    for (int i = 2; *value && !event->arena->failed && alert_label(alert, free_name); i++)
         free_name = arena_printf(event->arena, "%.*s_%d", ALERT_LABEL_NAME_MAX - 4, valid, i);
     alert_add_label(alert, event->arena, free_name, value);
 }
