@@ -29,6 +29,8 @@ unix_socket_directories = '{folder}'
 fsync = {fsync}
 max_connections = 100
 shared_buffers = 32MB
+# In its own folder, which is removed, and not where a killed server leaves it.
+dynamic_shared_memory_type = mmap
 wal_keep_size = 64MB
 max_wal_size = 256MB
 wal_sender_timeout = 5s
