@@ -19,8 +19,6 @@ SANITIZER_FINDING = re.compile(
 
 # How long a program's own children may outlive it, to end in an orderly way.
 GROUP_SECONDS = 8
-# How long a program that is to end may wait for the disk.
-DISK_SECONDS = 60
 THREADS_DESCRIBED = 8
 
 
@@ -64,21 +62,6 @@ class Process:
         """Its exit status (negative: the signal that ended it)."""
         return self._popen.wait(seconds)
 
-    def _wait_for_end(self, seconds):
-        """Its exit status; in the seconds is no time in which it waited for the disk, or in which
-        the machine stood still and neither could do anything."""
-        step = 0.1
-        left, disk_left = seconds, DISK_SECONDS
-        while True:
-            try:
-                return self.wait(step)
-            except subprocess.TimeoutExpired:
-                is_disk = disk_left > 0 and "D" in states_of_threads(self.pid).values()
-                disk_left -= step if is_disk else 0
-                left -= 0 if is_disk else step
-                if left <= 0:
-                    raise
-
     def send_signal(self, number):
         """Sends a signal to it."""
         self._popen.send_signal(number)
@@ -92,11 +75,11 @@ class Process:
         if self.running():
             self.send_signal(number)
         try:
-            status = self._wait_for_end(seconds)
+            status = self.wait(seconds)
         except subprocess.TimeoutExpired:
             where = describe_threads(self.pid)
             self._kill_group()
-            self.wait(DISK_SECONDS)
+            self.wait()
             raise AssertionError(
                 f"{self.argv[0]} did not end after signal {number}; its threads were\n{where}"
                 f"and its output\n{self.output[-4000:]}"
@@ -122,27 +105,10 @@ def read_of_thread(thread, name):
         return ""
 
 
-def threads_of(pid):
-    """The folders of a program's threads in /proc."""
-    try:
-        return sorted(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:
-        return []
-
-
-def states_of_threads(pid):
-    """What each thread does: R runs, S sleeps, D waits for the disk."""
-    # The fields after the program's name, which may itself hold spaces and parentheses.
-    return {
-        thread.name: read_of_thread(thread, "stat").rpartition(")")[2].strip()[:1]
-        for thread in threads_of(pid)
-    }
-
-
 def describe_threads(pid):
     """Where its first threads stand, to find out why a program does not end."""
     lines = []
-    for thread in threads_of(pid)[:THREADS_DESCRIBED]:
+    for thread in sorted(Path("/proc").glob(f"{pid}/task/*"))[:THREADS_DESCRIBED]:
         status = read_of_thread(thread, "status")
         wanted = re.findall(r"^((?:State|SigPnd|ShdPnd|SigBlk|SigCgt):.*)$", status, re.MULTILINE)
         call = read_of_thread(thread, "syscall").strip()

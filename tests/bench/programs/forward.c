@@ -109,18 +109,20 @@ static void *serve(void *context)
     char *body = malloc(BODY_BYTES_MAX);
     (void)context;
     FCGX_InitRequest(&request, 0, 0);
-    for (;;) {
+    while (body) {
         pthread_mutex_lock(&accept_lock);
         int code = FCGX_Accept_r(&request);
         pthread_mutex_unlock(&accept_lock);
         if (code)
-            return NULL;
+            break;
         int length = FCGX_GetStr(body, BODY_BYTES_MAX, request.in);
         const char *query = FCGX_GetParam("QUERY_STRING", request.envp);
         long status = getenv("BENCH_UPSTREAM") ? forward(body, (size_t)length, query) : 200;
         FCGX_FPrintF(request.out, ANSWER, status);
         FCGX_Finish_r(&request);
     }
+    free(body);
+    return NULL;
 }
 
 static int serve_for_ever(void)
