@@ -56,6 +56,7 @@ void transport_leave(struct transport *transport)
         close(transport->poll);
     if (transport->wake >= 0)
         close(transport->wake);
+    free(transport->wanted);
     wipe_free_string(transport->ca_file);
     wipe_free_string(transport->proxy);
     free(transport);

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/eventfd.h>
@@ -213,25 +214,47 @@ static void collect(struct transport *transport)
 
 /* ---- what libcurl waits for ---- */
 
+static bool make_room(struct transport *transport, size_t number)
+{
+    size_t size = number + 64;
+    if (number < transport->wanted_size)
+        return true;
+    unsigned char *longer = realloc(transport->wanted, size);
+    if (!longer)
+        return false;
+    memset(longer + transport->wanted_size, 0, size - transport->wanted_size);
+    transport->wanted = longer;
+    transport->wanted_size = size;
+    return true;
+}
+
+static bool watch(const struct transport *transport, int socket)
+{
+    struct epoll_event event = {.events = transport->wanted[socket], .data.fd = socket};
+    return !epoll_ctl(transport->poll, EPOLL_CTL_MOD, socket, &event) ||
+           (errno == ENOENT && !epoll_ctl(transport->poll, EPOLL_CTL_ADD, socket, &event));
+}
+
 /* libcurl's own loop looks at every call at each turn; this one only at those with news. */
 static int note_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *known)
 {
     struct transport *transport = context;
-    struct epoll_event event = {.data.fd = socket};
+    size_t number = (size_t)socket;
     (void)easy;
+    (void)known;
+    /* It stays in the poll: it may be closed already, its number another thread's. */
     if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(transport->poll, EPOLL_CTL_DEL, socket, NULL);
-        (void)curl_multi_assign(transport->multi, socket, NULL);
+        if (number >= transport->wanted_size)
+            return 0;
+        transport->has_lost_connect |= transport->wanted[number] == EPOLLOUT;
+        transport->wanted[number] = 0;
         return 0;
     }
-    event.events |= what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0;
-    event.events |= what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0;
-    /* A number that was closed and is used again is no longer there. */
-    bool is_noted = (known && !epoll_ctl(transport->poll, EPOLL_CTL_MOD, socket, &event)) ||
-                    !epoll_ctl(transport->poll, EPOLL_CTL_ADD, socket, &event) ||
-                    !epoll_ctl(transport->poll, EPOLL_CTL_MOD, socket, &event);
-    (void)curl_multi_assign(transport->multi, socket, is_noted ? transport : NULL);
-    return is_noted ? 0 : -1;
+    if (!make_room(transport, number))
+        return -1;
+    transport->wanted[number] = (unsigned char)((what & CURL_POLL_IN ? EPOLLIN : 0) |
+                                                (what & CURL_POLL_OUT ? EPOLLOUT : 0));
+    return watch(transport, socket) ? 0 : -1;
 }
 
 static int note_timer(CURLM *multi, long timeout_ms, void *context)
@@ -242,12 +265,30 @@ static int note_timer(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
+/* When a socket did not connect, libcurl before 8.5 chooses the host's next address and connects
+ * to it at its next call, for which it has left neither a socket nor a timer. This function is the
+ * only one that calls it all the same. */
+static CURLMcode connect_further(struct transport *transport)
+{
+    CURLMcode code = CURLM_OK;
+    int running;
+    while (code == CURLM_OK && transport->has_lost_connect) {
+        transport->has_lost_connect = false;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+        code = curl_multi_socket_all(transport->multi, &running);
+#pragma GCC diagnostic pop
+    }
+    return code;
+}
+
 static void act(struct transport *transport, curl_socket_t socket, int news)
 {
     int running;
-    if (curl_multi_socket_action(transport->multi, socket, news, &running) == CURLM_OK)
-        return;
-    while (transport->under_way)
+    CURLMcode code = curl_multi_socket_action(transport->multi, socket, news, &running);
+    if (code == CURLM_OK)
+        code = connect_further(transport);
+    while (code != CURLM_OK && transport->under_way)
         finish(transport->under_way, CURLE_OUT_OF_MEMORY);
 }
 
@@ -286,6 +327,16 @@ void loop_turn(struct transport *transport)
     publish(transport);
 }
 
+/* Takes a socket out of the poll that has news which libcurl does not wait for: its server has
+ * closed an idle connection. Here, where it cannot have been closed since its news came. */
+static bool is_unwanted(const struct transport *transport, int socket)
+{
+    if (socket == transport->wake || transport->wanted[socket])
+        return false;
+    (void)epoll_ctl(transport->poll, EPOLL_CTL_DEL, socket, NULL);
+    return true;
+}
+
 void loop_rest(struct transport *transport, int64_t ms)
 {
     int64_t left_ms = transport->timer_ms < 0 ? ms : transport->timer_ms - clock_monotonic_ms();
@@ -294,7 +345,11 @@ void loop_rest(struct transport *transport, int64_t ms)
     int count = epoll_wait(transport->poll, transport->ready, EVENTS_AT_ONCE, ms > 0 ? (int)ms : 0);
     if (count < 0 && errno != EINTR)
         clock_pause(10); /* so that a poll that fails does not make the loop race */
-    transport->ready_count = count > 0 ? count : 0;
+    transport->ready_count = 0;
+    for (int i = 0; i < count; i++) {
+        if (!is_unwanted(transport, transport->ready[i].data.fd))
+            transport->ready[transport->ready_count++] = transport->ready[i];
+    }
 }
 
 void loop_wake(const struct transport *transport)

@@ -62,8 +62,11 @@ struct transport {
     /* The loop's. */
     CURLSH *tls_sessions;
     struct transport_call *under_way, *over;
-    int poll;         /* an epoll of libcurl's sockets and `wake`; -1: not made yet */
-    int64_t timer_ms; /* monotonic: when libcurl wants to be called; -1: not at all */
+    int poll;              /* an epoll of libcurl's sockets and `wake`; -1: not made yet */
+    unsigned char *wanted; /* by socket: the events libcurl waits for; 0: none */
+    size_t wanted_size;
+    bool has_lost_connect; /* one that waited to be connected was closed */
+    int64_t timer_ms;      /* monotonic: when libcurl wants to be called; -1: not at all */
     struct epoll_event ready[EVENTS_AT_ONCE];
     int ready_count;
     struct certificate_store certificates;

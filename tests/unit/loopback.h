@@ -46,8 +46,9 @@ static inline void sleep_ms(long ms)
 #define assert_within_ms(since_ms, least, most) \
     assert_in_range(clock_monotonic_ms() - (since_ms), (least), (most))
 
-/* The resolver: hangs for the name "hang.invalid", as one does whose servers are silent. libcurl
- * finds this one before the C library's. */
+/* The resolver: "two.invalid" is 127.0.0.2 and 127.0.0.1, "both.invalid" ::1 and 127.0.0.1; for
+ * "hang.invalid" it hangs, as one does whose servers are silent. libcurl finds this one before the
+ * C library's. */
 
 static atomic_int hanging;
 
@@ -57,6 +58,10 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
     memcpy(&real, &symbol, sizeof real);
+    if (name && (!strcmp(name, "two.invalid") || !strcmp(name, "both.invalid"))) {
+        int code = real(*name == 't' ? "127.0.0.2" : "::1", service, hints, result);
+        return code ? code : real("127.0.0.1", service, hints, &(*result)->ai_next);
+    }
     if (!name || strcmp(name, "hang.invalid") != 0)
         return real(name, service, hints, result);
     hanging++;
@@ -96,9 +101,11 @@ struct server_connection {
     int index, socket;
 };
 
-static inline int listen_on_loopback(int backlog, int *port)
+/* Port 0: any, which *port then is. */
+static inline int listen_on(in_addr_t host, int backlog, int *port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)*port), .sin_addr.s_addr = htonl(host)};
     socklen_t length = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(listener >= 0);
@@ -107,6 +114,39 @@ static inline int listen_on_loopback(int backlog, int *port)
     assert_int_equal(listen(listener, backlog), 0);
     *port = ntohs(address.sin_port);
     return listener;
+}
+
+static inline int listen_on_loopback(int backlog, int *port)
+{
+    *port = 0;
+    return listen_on(INADDR_LOOPBACK, backlog, port);
+}
+
+/* A listener that answers no more, because nobody takes the connections that wait for it. */
+
+enum { FILLERS = 4 };
+
+struct black_hole {
+    int listener, fillers[FILLERS];
+};
+
+static inline struct black_hole black_hole_open(in_addr_t host, int *port)
+{
+    struct black_hole hole = {.listener = listen_on(host, 0, port)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)*port), .sin_addr.s_addr = htonl(host)};
+    for (int i = 0; i < FILLERS; i++) {
+        hole.fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(hole.fillers[i], (struct sockaddr *)&address, sizeof address);
+    }
+    return hole;
+}
+
+static inline void black_hole_close(struct black_hole *hole)
+{
+    for (int i = 0; i < FILLERS; i++)
+        close(hole->fillers[i]);
+    close(hole->listener);
 }
 
 /* Reads a head and a body of Content-Length; keeps what fits. */

@@ -1,6 +1,7 @@
 #include "loopback.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <sys/resource.h>
 
 #include "base/limits.h"
@@ -224,18 +225,48 @@ static int64_t processor_ms(void)
     return used.tv_sec * 1000 + used.tv_nsec / 1000000;
 }
 
+static void expect_no_processor_time(struct transport *transport, struct transport_call *call)
+{
+    transport_wait(transport, &call, 1, clock_monotonic_ms() + 200);
+    int64_t used_ms = processor_ms();
+    transport_wait(transport, &call, 1, clock_monotonic_ms() + 800);
+    assert_in_range(processor_ms() - used_ms, 0, 100);
+}
+
 static void waiting_costs_no_processor_time(void **state)
 {
     struct server *server = server_start(answer_never);
     struct transport *transport = fresh();
     struct transport_call *call = post(transport, url_of(server->port), PATIENCE_MS);
     (void)state;
-    transport_wait(transport, &call, 1, clock_monotonic_ms() + 200);
-    int64_t used_ms = processor_ms();
-    transport_wait(transport, &call, 1, clock_monotonic_ms() + 800);
-    assert_in_range(processor_ms() - used_ms, 0, 100);
+    expect_no_processor_time(transport, call);
     transport_call_free(call);
     transport_free(transport);
+    server_stop(server);
+}
+
+static bool answer_and_close_later(struct server *server, int connection, int n)
+{
+    (void)answer_ok(server, connection, n);
+    sleep_ms(100);
+    return false;
+}
+
+/* Its end is news that libcurl does not want. */
+static void an_idle_connection_that_is_closed_costs_no_processor_time(void **state)
+{
+    struct server *silent = server_start(answer_never),
+                  *server = server_start(answer_and_close_later);
+    struct transport *transport = fresh();
+    struct transport_call *call = post(transport, url_of(silent->port), PATIENCE_MS);
+    (void)state;
+    expect_status(transport, url_of(server->port), 200);
+    expect_no_processor_time(transport, call);
+    assert_int_equal(server->open, 0);
+    expect_status(transport, url_of(server->port), 200);
+    transport_call_free(call);
+    transport_free(transport);
+    server_stop(silent);
     server_stop(server);
 }
 
@@ -431,26 +462,74 @@ static void a_refused_port_and_wrong_urls_fail_at_once(void **state)
 
 static void a_black_hole_ends_with_the_time_for_connecting(void **state)
 {
-    enum { FILLERS = 4 };
-    int port, listener = listen_on_loopback(0, &port), fillers[FILLERS];
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int port = 0;
+    struct black_hole hole = black_hole_open(INADDR_LOOPBACK, &port);
     struct transport *transport = fresh();
     (void)state;
-    for (int i = 0; i < FILLERS; i++) {
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        (void)connect(fillers[i], (struct sockaddr *)&address, sizeof address);
-    }
     int64_t start_ms = clock_monotonic_ms();
     expect_failure(transport, url_of(port), PATIENCE_MS,
                    "timed out after 2000 ms while connecting");
     assert_within_ms(start_ms, CONNECT_TIMEOUT_MS - 10, CONNECT_TIMEOUT_MS + 500);
     expect_failure(transport, url_of(port), 200, "timed out after 200 ms while connecting");
-    for (int i = 0; i < FILLERS; i++)
-        close(fillers[i]);
-    close(listener);
+    black_hole_close(&hole);
     transport_free(transport);
+}
+
+static void expect_an_answer_at_second_try(const char *host, struct server *server,
+                                           int64_t within_ms)
+{
+    struct transport *transport = fresh();
+    char url[64];
+    snprintf(url, sizeof url, "http://%s:%d/", host, server->port);
+    int64_t start_ms = clock_monotonic_ms();
+    expect_status(transport, url, 200);
+    assert_within_ms(start_ms, 0, within_ms);
+    transport_free(transport);
+}
+
+static void a_silent_address_gives_way_to_the_next(void **state)
+{
+    struct server *server = server_start(answer_ok);
+    struct black_hole hole = black_hole_open(INADDR_LOOPBACK + 1, &server->port);
+    (void)state;
+    expect_an_answer_at_second_try("two.invalid", server, CONNECT_TIMEOUT_MS / 2 + 400);
+    black_hole_close(&hole);
+    server_stop(server);
+}
+
+/* A connection to ::1 is refused a little later, as by a router. */
+
+int connect(int socket, __CONST_SOCKADDR_ARG address, socklen_t length)
+{
+    int (*real)(int, const struct sockaddr *, socklen_t);
+    void *symbol = dlsym(RTLD_NEXT, "connect");
+    memcpy(&real, &symbol, sizeof real);
+    if (address.__sockaddr__->sa_family != AF_INET6)
+        return real(socket, address.__sockaddr__, length);
+    errno = EINPROGRESS;
+    return -1;
+}
+
+int getsockopt(int socket, int level, int name, void *value, socklen_t *length)
+{
+    int (*real)(int, int, int, void *, socklen_t *);
+    void *symbol = dlsym(RTLD_NEXT, "getsockopt");
+    int family = 0;
+    memcpy(&real, &symbol, sizeof real);
+    int code = real(socket, level, name, value, length);
+    if (level == SOL_SOCKET && name == SO_ERROR && !code &&
+        !real(socket, SOL_SOCKET, SO_DOMAIN, &family, &(socklen_t){sizeof family}) &&
+        family == AF_INET6)
+        memcpy(value, &(int){ECONNREFUSED}, sizeof(int));
+    return code;
+}
+
+static void a_network_without_ipv6_gives_way_to_ipv4(void **state)
+{
+    struct server *server = server_start(answer_ok);
+    (void)state;
+    expect_an_answer_at_second_try("both.invalid", server, 400);
+    server_stop(server);
 }
 
 static void a_hanging_resolver_delays_nobody(void **state)
@@ -875,12 +954,15 @@ static const struct CMUnitTest both_modes[] = {
     TEST(waiting_ends_on_time_and_the_call_goes_on),
     TEST(waiting_for_nothing_is_sleeping),
     TEST(waiting_costs_no_processor_time),
+    TEST(an_idle_connection_that_is_closed_costs_no_processor_time),
     TEST(broken_answers_are_failures_in_plain_words),
     TEST(a_huge_answer_is_cut_and_its_connection_is_kept),
     TEST(answers_without_end_end_in_time),
     TEST(retry_after_is_seconds_or_a_date_and_never_negative),
     TEST(a_refused_port_and_wrong_urls_fail_at_once),
     TEST(a_black_hole_ends_with_the_time_for_connecting),
+    TEST(a_silent_address_gives_way_to_the_next),
+    TEST(a_network_without_ipv6_gives_way_to_ipv4),
     TEST(a_hanging_resolver_delays_nobody),
     TEST(a_call_given_back_lets_go_of_its_connection),
     TEST(calls_outlive_their_transport),
