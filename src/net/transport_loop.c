@@ -327,14 +327,17 @@ void loop_turn(struct transport *transport)
     publish(transport);
 }
 
-/* Takes a socket out of the poll that has news which libcurl does not wait for: its server has
+/* What news there is for libcurl. A socket with other news is taken out of the poll: its server has
  * closed an idle connection. Here, where it cannot have been closed since its news came. */
-static bool is_unwanted(const struct transport *transport, int socket)
+static void keep_wanted(struct transport *transport, int count)
 {
-    if (socket == transport->wake || transport->wanted[socket])
-        return false;
-    (void)epoll_ctl(transport->poll, EPOLL_CTL_DEL, socket, NULL);
-    return true;
+    for (int i = 0; i < count; i++) {
+        int socket = transport->ready[i].data.fd;
+        if (socket == transport->wake || transport->wanted[socket])
+            transport->ready[transport->ready_count++] = transport->ready[i];
+        else
+            (void)epoll_ctl(transport->poll, EPOLL_CTL_DEL, socket, NULL);
+    }
 }
 
 void loop_rest(struct transport *transport, int64_t ms)
@@ -346,10 +349,7 @@ void loop_rest(struct transport *transport, int64_t ms)
     if (count < 0 && errno != EINTR)
         clock_pause(10); /* so that a poll that fails does not make the loop race */
     transport->ready_count = 0;
-    for (int i = 0; i < count; i++) {
-        if (!is_unwanted(transport, transport->ready[i].data.fd))
-            transport->ready[transport->ready_count++] = transport->ready[i];
-    }
+    keep_wanted(transport, count);
 }
 
 void loop_wake(const struct transport *transport)
