@@ -319,15 +319,22 @@ def waiting(store):
 def check_ledger(store):
     """Whether each integration's places add up to what it received, and are what there is."""
     problems = []
-    ledger = defaultdict(dict)
-    for integration, place, count in rows_of(store, "SELECT integration, place, count FROM ledger"):
-        ledger[integration][place] = count
+    ledger, kept = defaultdict(dict), {}
+    # One statement: between two, a node may hand over what it took.
+    both = (
+        "SELECT integration, place, count FROM ledger UNION ALL"
+        " SELECT integration, NULL, count(*) FROM alert WHERE outcome = 0 GROUP BY integration"
+    )
+    for integration, place, count in rows_of(store, both):
+        if place is None:
+            kept[integration] = count
+        else:
+            ledger[integration][place] = count
     for integration, places in ledger.items():
         received = places.pop("received", 0)
         if received != sum(places.values()):
             problems.append(f"ledger of {integration}: {received} received, but {places}")
         problems += [f"ledger of {integration}: {p} = {n}" for p, n in places.items() if n < 0]
-    kept = dict(rows_of(store, "SELECT integration, count(*) FROM alert WHERE outcome = 0 GROUP BY 1"))
     for integration in set(ledger) | set(kept):
         queued = ledger[integration].get("queued", 0)
         if queued != kept.get(integration, 0):
@@ -345,8 +352,12 @@ def check_store(store):
             problems.append(f"integrity: {word}")
     for row in rows_of(store, "SELECT id, state, after, alert_key FROM delivery WHERE state < 2"):
         problems.append(f"still in the outbox: id, state, after, alert {row}")
-    kept = dict(rows_of(store, "SELECT scope, kept FROM volume")).get("", 0)
-    there = rows_of(store, "SELECT count(*) FROM delivery")[0][0]
+    # One statement, as in check_ledger.
+    kept, there = rows_of(
+        store,
+        "SELECT coalesce((SELECT kept FROM volume WHERE scope = ''), 0) AS kept,"
+        " (SELECT count(*) FROM delivery) AS there",
+    )[0]
     if kept != there:
         problems.append(f"{kept} deliveries counted, {there} kept")
     orphans = rows_of(
