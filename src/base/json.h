@@ -28,10 +28,10 @@ struct json_member {
 };
 
 struct json {
-    cJSON *root;
+    cJSON *root;                 /* to be read only */
     struct json_member *members; /* sorted by name; empty unless the root is an object */
     size_t member_count;
-    struct arena arena; /* holds members */
+    struct arena arena; /* holds both */
 };
 
 /* Parses length bytes (they need no NUL, and must outlive json if json_exact is used). On false

@@ -143,14 +143,40 @@ static void a_payload_is_mapped_whole_or_not_at_all(void **state)
     static const char *const guance[] = {"01-critical-threshold", "23-special-tag-names",
                                          "28-minimal-documented-fields",
                                          "36-personal-data-and-secrets-inside"};
-    cJSON_Hooks hooks = {__wrap_malloc, free};
     (void)state;
-    cJSON_InitHooks(&hooks);
     for (size_t i = 0; i < sizeof ces / sizeof *ces; i++)
         check(&vendor_ces, ces[i]);
     for (size_t i = 0; i < sizeof guance / sizeof *guance; i++)
         check(&vendor_guance, guance[i]);
-    cJSON_InitHooks(NULL);
+}
+
+/* Long enough for several blocks of memory, with names that cJSON decodes. */
+static void a_tree_is_made_whole_or_not_at_all(void **state)
+{
+    struct text body = {0};
+    (void)state;
+    text_puts(&body, "{\"\\u0061\":[null");
+    for (int i = 0; i < 200; i++)
+        text_printf(&body, ",{\"\\n%d\":\"%d\"}", i, i);
+    text_puts(&body, "]}");
+    assert_false(body.failed);
+    bool is_json = false;
+    int failures = 0;
+    for (; !is_json && failures < 1000; failures += !is_json) {
+        struct json json = {0};
+        struct error error = {0};
+        fails_from_then_on = false;
+        countdown = failures;
+        is_json = json_parse(text_string(&body), body.length, &json, &error);
+        countdown = -1;
+        assert_int_equal(error.code, is_json ? ERROR_NONE : ERROR_UNAVAILABLE);
+        assert_int_equal(json.member_count, is_json ? 1 : 0);
+        assert_int_equal(cJSON_GetArraySize(json_get(json.root, "a")), is_json ? 201 : 0);
+        assert_true(is_json || !json.root);
+        json_clear(&json);
+    }
+    assert_true(is_json && failures > 5);
+    text_clear(&body);
 }
 
 /* OpenSSL forgets some of its own when it fails; what is looked for are leaks of ours. */
@@ -405,6 +431,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payload_is_mapped_whole_or_not_at_all),
+        cmocka_unit_test(a_tree_is_made_whole_or_not_at_all),
         cmocka_unit_test(a_genuine_message_is_never_refused_for_good),
         cmocka_unit_test(a_fetched_certificate_never_refuses_for_good),
         cmocka_unit_test(a_link_to_confirm_is_never_refused_for_good),
