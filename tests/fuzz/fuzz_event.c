@@ -142,15 +142,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t hash = hash_of(data, size);
     make_canary(data, size, canary);
     if (json_parse((const char *)data, size, &json, &error)) {
-        cJSON *event;
-        if (cJSON_IsObject(json.root))
-            plant(json.root, canary, hash);
-        cJSON_ArrayForEach(event, json.root)
+        /* A tree that may be changed. */
+        cJSON *event, *tree = cJSON_Parse(json_compact(&arena, json.root));
+        MUST(tree);
+        if (cJSON_IsObject(tree))
+            plant(tree, canary, hash);
+        cJSON_ArrayForEach(event, tree)
         {
-            if (cJSON_IsArray(json.root) && cJSON_IsObject(event))
+            if (cJSON_IsArray(tree) && cJSON_IsObject(event))
                 plant(event, canary, hash);
         }
-        const char *body = json_compact(&arena, json.root);
+        const char *body = json_compact(&arena, tree);
+        cJSON_Delete(tree);
         for (const struct vendor *const *vendor = vendors; *vendor; vendor++)
             map(*vendor, body, canary);
     }
