@@ -65,6 +65,9 @@ static void put_verdict(struct page *page, const struct summary *summary)
     else if (failed)
         put(page, "<h1>{} rejected or expired</h1>", "<h1>{} 条被拒绝或已过期</h1>",
             VALUES(number_words(page, failed)));
+    else if (figures->sending)
+        put(page, "<h1>{} being sent, all else is delivered</h1>",
+            "<h1>{} 条正在发送，其余均已送达</h1>", VALUES(number_words(page, figures->sending)));
     else if (!has_come(summary))
         put(page, "<h1>Nothing has come yet</h1>", "<h1>尚未收到任何内容</h1>", VALUES(NULL));
     else
@@ -91,6 +94,19 @@ static void put_figure(struct page *page, const char *name, int64_t number, cons
              VALUES(name, number_words(page, number), below));
 }
 
+/* What stands below the number of those that wait. */
+static const char *waiting_words(struct page *page, const struct outbox_figures *figures)
+{
+    struct text words = {0};
+    if (figures->waiting)
+        return moment_words(page, figures->oldest_waiting_ms);
+    if (!figures->sending)
+        return say(page, "nothing waits", "没有等待");
+    html_put(&words, say(page, "{} being sent", "{} 条正在发送"),
+             VALUES(number_words(page, figures->sending)));
+    return text_into(&words, page->visit->arena);
+}
+
 static const char *of_day(struct page *page, int64_t number)
 {
     struct text words = {0};
@@ -113,9 +129,7 @@ static void put_figures(struct page *page, const struct summary *summary)
                of_day(page, day.received));
     put_figure(page, say(page, "of these delivered", "其中已送达"), hour.delivered,
                of_day(page, day.delivered));
-    put_figure(page, say(page, "Waiting", "等待"), figures->waiting,
-               figures->waiting ? moment_words(page, figures->oldest_waiting_ms)
-                                : say(page, "nothing waits", "没有等待"));
+    put_figure(page, say(page, "Waiting", "等待"), figures->waiting, waiting_words(page, figures));
     put_figure(page, say(page, "Rejected, expired", "被拒绝、已过期"),
                figures->rejected + figures->expired, say(page, "kept for you", "保留待处理"));
     put_html(page, "<li><span class=\"label\">{}</span><b>{!}</b></li></ul>",

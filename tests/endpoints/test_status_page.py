@@ -288,6 +288,18 @@ class Orders:
         self.assertIn("no such delivery", self.retry({"Host": "h:1", "Origin": "http://h:1"}, id="7"))
         self.assertEqual(len(self.flashduty.events), 1)
 
+    def test_what_is_being_sent_is_not_called_delivered(self):
+        self.post_rejected(event_of(1))
+        already = len(self.flashduty.requests)
+        self.flashduty.answer({"do": "hang", "seconds": 3})
+        self.retry(id="1")
+        self.assertTrue(self.flashduty.wait_for_requests(already + 1))
+        page = self.page()
+        self.assertIn("1 being sent, all else is delivered", page.text)
+        self.assertNotIn("Everything is delivered", page.text)
+        self.assertNotIn("nothing waits", page.text)
+        wait_until(lambda: "Everything is delivered" in self.page().text, 20, "the page to say so")
+
     def test_all_that_failed_is_retried(self):
         for number in range(3):
             self.post_rejected(event_of(number))
