@@ -246,6 +246,7 @@ def environment_for(module, folder, shared_folder):
         "GATEWAY_BUILD": module.variant,
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(folder),
+        "XDG_STATE_HOME": str(folder),
         shared.VARIABLE: str(shared_folder),
     }
 

@@ -139,6 +139,11 @@ class Gateway(Rival):
                 **changes,
             },
         )
+        # What the programs keep beside the store is of no use after the run.
+        self.environment = {
+            "FLASHDUTY_GATEWAY_CONFIG": str(self.config),
+            "XDG_STATE_HOME": str(place.folder),
+        }
 
     def query(self, delay_ms):
         return f"{self.path}?integration_key={push_key(self.vendor, delay_ms)}"
@@ -172,7 +177,7 @@ class FastCgi(Gateway):
         process = self.place.start(
             ["spawn-fcgi", "-n", "-s", socket, "--", paths.endpoint(self.vendor)],
             self.name,
-            env={**os.environ, "FLASHDUTY_GATEWAY_CONFIG": str(self.config)},
+            env={**os.environ, **self.environment},
         )
         self.own = [process]
         wait_until(socket.exists, what=f"the socket of {self.name}", process=process)
@@ -191,9 +196,8 @@ class PlainCgi(Gateway):
     def __init__(self, place, name, upstream, build="release", **changes):
         super().__init__(place, name, None, upstream, **changes)
         self.path = "/guance"
-        environment = {"FLASHDUTY_GATEWAY_CONFIG": self.config}
         program = paths.endpoint("guance", build)
-        server, self.url = start_lighttpd(place, name, program, environment)
+        server, self.url = start_lighttpd(place, name, program, self.environment)
         self.front = [server]
 
     def renew(self):

@@ -181,7 +181,7 @@ class Soak:
         """Waits until nothing is under way or waits; what is wrong then."""
         least, since = None, time.monotonic()
         command = [paths.command_line(), "outbox", "list", "-o", "json"]
-        environment = {**os.environ, "FLASHDUTY_GATEWAY_CONFIG": str(self.gateway.config)}
+        environment = {**os.environ, **self.gateway.environment}
         while True:
             listed = subprocess.run(
                 command, env=environment, capture_output=True, text=True, check=True

@@ -388,7 +388,7 @@ class Examples(unittest.TestCase):
             name=f"block-{name}",
             cwd=self.checkout,
             env={"PATH": os.environ["PATH"], "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
-                 **paths.SANITIZER_OPTIONS, **(environment or {})},
+                 "XDG_STATE_HOME": str(self.sandbox.folder), **paths.SANITIZER_OPTIONS, **(environment or {})},
         )  # fmt: skip
         self.assertEqual(process.wait(seconds), status, process.output)
         return process.output
