@@ -10,6 +10,7 @@
 
 #include "base/condition.h"
 #include "base/log.h"
+#include "base/waiter.h"
 #include "peer_watch.h"
 #include "serve.h"
 
@@ -29,7 +30,7 @@ struct reader {
     struct peer_watch watch;
     /* While there is nothing to do: the last one to fall asleep is the first to be called, because
      * its stack and its memory are still warm. Guarded by the lock of all. */
-    pthread_cond_t called;
+    struct waiter called;
     struct reader *next_asleep;
     bool is_asleep;
 };
@@ -65,7 +66,7 @@ static void sleep_until_called(struct reader *reader)
     reader->next_asleep = all->asleep;
     all->asleep = reader;
     while (reader->is_asleep)
-        pthread_cond_wait(&reader->called, &all->lock);
+        (void)waiter_wait(&reader->called, &all->lock, INT64_MAX);
 }
 
 /* Takes one off the sleepers, whom the caller wakes when it has let the lock go. NULL: none. */
@@ -128,7 +129,7 @@ static int start(struct reader *reader)
 
 static void end(struct reader *reader)
 {
-    pthread_cond_destroy(&reader->called);
+    waiter_clear(&reader->called);
     peer_watch_clear(&reader->watch);
 }
 
@@ -141,7 +142,7 @@ static void add_reader(struct readers *all)
     *reader = (struct reader){.all = all};
     if (!peer_watch_init(&reader->watch))
         return;
-    if (!condition_init(&reader->called)) {
+    if (!waiter_init(&reader->called)) {
         peer_watch_clear(&reader->watch);
         return;
     }
@@ -187,7 +188,7 @@ void readers_take(struct readers *all, int connection, int64_t arrived_ms)
     struct reader *called = call_reader(all);
     pthread_mutex_unlock(&all->lock);
     if (called)
-        pthread_cond_signal(&called->called);
+        waiter_wake(&called->called);
 }
 
 void readers_look(struct readers *all, int64_t now_ms)
@@ -205,7 +206,7 @@ bool readers_finish(struct readers *all, int64_t until_ms)
     pthread_mutex_lock(&all->lock);
     all->is_stopping = true;
     for (struct reader *called; (called = call_reader(all));)
-        pthread_cond_signal(&called->called);
+        waiter_wake(&called->called);
     bool is_in_time = true;
     while ((all->idle_count < all->count || all->queue_length > 0) && is_in_time)
         is_in_time = condition_wait(&all->ended, &all->lock, until_ms);

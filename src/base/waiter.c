@@ -1,8 +1,19 @@
 #include "base/waiter.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "base/condition.h"
+bool waiter_init(struct waiter *waiter)
+{
+    *waiter = (struct waiter){0};
+    return sem_init(&waiter->woken, 0, 0) == 0;
+}
+
+void waiter_clear(struct waiter *waiter)
+{
+    (void)sem_destroy(&waiter->woken);
+}
 
 struct waiter *waiters_lend(struct waiters *waiters)
 {
@@ -11,10 +22,12 @@ struct waiter *waiters_lend(struct waiters *waiters)
         waiters->free = waiter->next;
         /* Its last user may have had its news before it waited. */
         waiter->is_to_be_woken = false;
+        while (!sem_trywait(&waiter->woken))
+            ;
         return waiter;
     }
     waiter = calloc(1, sizeof *waiter);
-    if (!waiter || condition_init(&waiter->woken))
+    if (!waiter || waiter_init(waiter))
         return waiter;
     free(waiter);
     return NULL;
@@ -30,16 +43,26 @@ void waiters_clear(struct waiters *waiters)
 {
     for (struct waiter *waiter; (waiter = waiters->free);) {
         waiters->free = waiter->next;
-        (void)pthread_cond_destroy(&waiter->woken);
+        waiter_clear(waiter);
         free(waiter);
     }
 }
 
 bool waiter_wait(struct waiter *waiter, pthread_mutex_t *mutex, int64_t until_ms)
 {
-    bool is_in_time = condition_wait(&waiter->woken, mutex, until_ms);
+    const int64_t ms = until_ms > 0 ? until_ms : 0;
+    const struct timespec until = {.tv_sec = (time_t)(ms / 1000),
+                                   .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)pthread_mutex_unlock(mutex);
+    bool is_too_late = sem_clockwait(&waiter->woken, CLOCK_MONOTONIC, &until) && errno == ETIMEDOUT;
+    (void)pthread_mutex_lock(mutex);
     waiter->is_to_be_woken = false;
-    return is_in_time;
+    return !is_too_late;
+}
+
+void waiter_wake(struct waiter *waiter)
+{
+    (void)sem_post(&waiter->woken);
 }
 
 void waiter_note(struct waiter *waiter, struct waiter **list)
@@ -55,6 +78,6 @@ void waiters_wake(struct waiter *list)
 {
     for (struct waiter *waiter = list, *next; waiter; waiter = next) {
         next = waiter->next_woken;
-        (void)pthread_cond_signal(&waiter->woken);
+        waiter_wake(waiter);
     }
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/limits.h"
 #include "store/writing.h"
 
@@ -128,7 +127,7 @@ static void wait_for_jobs(struct store *store, int64_t patience_ms)
     int64_t until_ms = clock_monotonic_ms() + patience_ms;
     bool is_in_time = true;
     while (!store->jobs && !store->is_stopping && is_in_time)
-        is_in_time = condition_wait(&store->submitted, &store->mutex, until_ms);
+        is_in_time = waiter_wait(&store->writer, &store->mutex, until_ms);
 }
 
 /* What is left of the first one's patience: whoever came while others waited for the lock waits no
@@ -217,7 +216,7 @@ static bool run_by_thread(struct store *store, struct job *job)
     pthread_mutex_unlock(&store->mutex);
     /* The writer takes all there is when it comes. */
     if (is_started && is_first)
-        pthread_cond_signal(&store->submitted);
+        waiter_wake(&store->writer);
     pthread_mutex_lock(&store->mutex);
     while (is_started && !job->is_over && is_in_time)
         is_in_time = waiter_wait(waiter, &store->mutex, until_ms);

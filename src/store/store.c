@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/condition.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/place.h"
@@ -18,7 +17,7 @@
 
 static bool init_locks(struct store *store)
 {
-    return !pthread_mutex_init(&store->mutex, NULL) && condition_init(&store->submitted);
+    return !pthread_mutex_init(&store->mutex, NULL) && waiter_init(&store->writer);
 }
 
 struct store *store_new(const char *path, const struct store_limits *limits, bool is_lasting,
@@ -84,8 +83,8 @@ void store_free(struct store *store)
         return;
     pthread_mutex_lock(&store->mutex);
     store->is_stopping = true;
-    pthread_cond_signal(&store->submitted);
     pthread_mutex_unlock(&store->mutex);
+    waiter_wake(&store->writer);
     if (store->has_thread)
         pthread_join(store->thread, NULL);
     store->rewrite_ms = store->reopen_ms = 0;
@@ -102,7 +101,7 @@ void store_free(struct store *store)
     spool_free(store->spool);
     counts_clear(&store->counts);
     waiters_clear(&store->waiters);
-    pthread_cond_destroy(&store->submitted);
+    waiter_clear(&store->writer);
     pthread_mutex_destroy(&store->mutex);
     arena_clear(&store->arena);
     free(store->path);

@@ -40,7 +40,7 @@ struct store {
     int lead;            /* the lock file's descriptor while this process drains; -1 else */
 
     pthread_mutex_t mutex;
-    pthread_cond_t submitted;
+    struct waiter writer; /* the thread, which waits for jobs */
     struct waiters waiters;
 
     /* Under the mutex. */
