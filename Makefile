@@ -84,7 +84,8 @@ CLI ?= $(OUT)/flashduty-gateway
 # The tests set both clocks and speak to loopback; nothing else differs.
 ALL_CFLAGS := -std=c17 -ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(POSTGRESQL_CFLAGS) -Isrc -pthread $(WARNINGS) $(WERROR) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS) $(VARIANT_CFLAGS)
-ALL_LDFLAGS = -pthread -Wl,--as-needed $(VARIANT_LDFLAGS) $(LDFLAGS)
+ALL_LDFLAGS = -pthread -Wl,--as-needed -Wl,--export-dynamic-symbol=_gnutls_global_init_skip \
+	$(VARIANT_LDFLAGS) $(LDFLAGS)
 ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 ifeq ($(VARIANT),static)
   ALL_LIBS := -lcurl -lcares -lssl -lcrypto -lsqlite3 -lconfig -lcjson -lfcgi -lpcre2-8 -lm

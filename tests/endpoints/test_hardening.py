@@ -1,8 +1,9 @@
-"""What a running endpoint has given up."""
+"""What a running endpoint has given up, or never begun."""
 
 import unittest
 from pathlib import Path
 
+from tests.support.cgi import run_cgi
 from tests.support.gateway import FASTCGI, GatewayTest, guance_event
 
 
@@ -16,6 +17,13 @@ class Hardening(GatewayTest):
         self.assertIn("NoNewPrivs:\t1\n", (process / "status").read_text())
         limits = (process / "limits").read_text()
         self.assertRegex(limits, r"Max core file size +0 +0 ")
+
+    def test_gnutls_is_not_made_ready(self):
+        answer = run_cgi(
+            "guance", method="GET", path_info="/healthz", environment={"GNUTLS_DEBUG_LEVEL": "9"}
+        )
+        self.assertIsNotNone(answer.status)
+        self.assertNotIn("gnutls", answer.stderr)
 
 
 if __name__ == "__main__":
